@@ -1,0 +1,102 @@
+"""What a lattice system and its sampler must provide for the rest of the house to work on them.
+
+A new system is a folder beside ``active_ising/`` whose classes satisfy these two protocols; there is no
+registry: Hydra's ``_target_`` names the class.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Protocol
+
+if TYPE_CHECKING:
+    import numpy as np
+    import torch
+
+Point = Mapping[str, float]
+"""Control parameters of one point of parameter space, e.g. ``{"T": 0.3, "rho0": 3.0}``."""
+
+Lane = tuple[Point, int]
+"""A parameter point and a replica number: one independent trajectory."""
+
+Tick = Callable[[float], None]
+"""Called with the work done since the last call (particles × time); it may raise to stop the sampler."""
+
+
+class System(Protocol):
+    """The rules of a lattice system: parameters, state, channels and observables."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def extents(self) -> tuple[int, int]:
+        """Sites along x and y; the lattice is a torus."""
+        ...
+
+    @property
+    def species(self) -> tuple[str, ...]:
+        """Names along the ``species`` axis of a state ``[..., species, x, y]``."""
+        ...
+
+    @property
+    def channels(self) -> tuple[str, ...]:
+        """Names along the ``channel`` axis of what a net sees, ``[..., channel, x, y]``."""
+        ...
+
+    @property
+    def phases(self) -> tuple[str, ...]:
+        """Names of the phases in the order in which a rising control parameter crosses them."""
+        ...
+
+    @property
+    def control(self) -> str:
+        """The control parameter along which transitions are located, e.g. ``"T"``."""
+        ...
+
+    @property
+    def starts(self) -> tuple[str, ...]:
+        """Names of the start states that its samplers can prepare."""
+        ...
+
+    def parameters(self) -> dict[str, Any]:
+        """Plain JSON values that fix the system; they go into every store and checkpoint."""
+        ...
+
+    def validate(self, point: Point) -> None:
+        """Raise ``UserError`` if the point is not physical."""
+        ...
+
+    def work(self, point: Point) -> float:
+        """Cost of one unit of time at this point in the sampler's own unit (particles)."""
+        ...
+
+    def check(self, states: np.ndarray, point: Point) -> None:
+        """Raise ``RuntimeError`` if integer states ``[..., species, x, y]`` break a conservation law."""
+        ...
+
+    def to_channels(self, states: torch.Tensor) -> torch.Tensor:
+        """Integer states ``[..., species, x, y]`` to float32 ``[..., channel, x, y]``, on their device."""
+        ...
+
+    def observables(self, states: np.ndarray) -> dict[str, np.ndarray]:
+        """Integer states ``[..., species, x, y]`` to float64 observables, each ``[...]``."""
+        ...
+
+
+class Sampler(Protocol):
+    """An algorithm that draws trajectories of a system."""
+
+    def settings(self, point: Point) -> dict[str, Any]:
+        """Plain JSON values that determine the law and the bits at this point."""
+        ...
+
+    def sample(
+        self, system: Any, lanes: Sequence[Lane], seed: int, start: str, times: Sequence[float], tick: Tick
+    ) -> np.ndarray:
+        """Advance every lane from its start state and read it out at ``times``.
+
+        Returns uint16 ``[lane, time, species, x, y]``. The bits of a lane depend on (seed, point, replica,
+        start, settings) alone, never on its neighbours in the call, on threads or on how ``tick`` slices it.
+        """
+        ...
