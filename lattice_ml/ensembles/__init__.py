@@ -1,0 +1,1 @@
+"""Ensembles: which configurations to sample (plan), sampling them (generate), keeping them (store)."""

@@ -1,0 +1,172 @@
+"""A campaign samples what is missing, on any number of threads, and stops cleanly whatever stops it."""
+
+import _thread
+import dataclasses
+import errno
+import os
+import shutil
+import threading
+import time
+from collections import namedtuple
+
+import numpy as np
+import pytest
+
+from lattice_ml.ensembles import generate as campaign
+from lattice_ml.ensembles.atomic import lock
+from lattice_ml.ensembles.generate import generate
+from lattice_ml.ensembles.store import done_chunks, open_ensemble, prepare_store
+
+
+def bits(path):
+    return open_ensemble(path)["configurations"].values
+
+
+def test_any_number_of_threads_and_any_blocks_give_the_same_bits(tmp_path, system, sampler, plan, monkeypatch):
+    generate(system, sampler, plan, tmp_path / "one", threads=1)
+    generate(system, sampler, plan, tmp_path / "four", threads=4)
+    monkeypatch.setattr("lattice_ml.ensembles.layout.LARGEST_BLOCK", 2)
+    generate(system, sampler, plan, tmp_path / "blocks")
+    assert len(done_chunks(tmp_path / "blocks")) == 12
+    np.testing.assert_array_equal(bits(tmp_path / "one"), bits(tmp_path / "four"))
+    np.testing.assert_array_equal(bits(tmp_path / "one"), bits(tmp_path / "blocks"))
+
+
+def test_only_missing_chunks_are_sampled(tmp_path, system, sampler, plan, capsys):
+    generate(system, sampler, plan, tmp_path / "a", threads=1)
+    whole = bits(tmp_path / "a")
+    (tmp_path / "a" / "configurations" / "c.2.0.0.0.0.0").unlink()
+    (tmp_path / "a" / "configurations" / ".c.2.0.0.0.0.0.x.partial").write_bytes(b"half")
+    sampler.calls.clear()
+    capsys.readouterr()
+    generate(system, sampler, plan, tmp_path / "a", threads=1)
+    assert sampler.calls == [(plan.points[2], [0, 1, 2])]
+    assert "5 of 6 chunks are there, 1 to sample" in capsys.readouterr().out
+    np.testing.assert_array_equal(bits(tmp_path / "a"), whole)
+    assert not list((tmp_path / "a").rglob("*.partial"))
+    generate(system, sampler, plan, tmp_path / "a", threads=1)
+    assert len(sampler.calls) == 1
+    assert "all 6 chunks are there, nothing is left" in capsys.readouterr().out
+
+
+def test_a_complete_store_is_not_written_to(tmp_path, system, sampler, plan):
+    generate(system, sampler, plan, tmp_path / "a", threads=1)
+    with lock(tmp_path / "a"):  # as another process that reads and samples the same ensemble would
+        generate(system, sampler, plan, tmp_path / "a", threads=1)
+
+
+def test_a_store_that_another_process_fills_is_left_to_it(tmp_path, system, sampler, plan, refused):
+    prepare_store(tmp_path / "a", system, sampler, plan)
+    with lock(tmp_path / "a"):
+        assert "another process" in refused(generate, system, sampler, plan, tmp_path / "a", threads=1)
+    assert sampler.calls == []
+
+
+def test_the_longest_chunks_come_first(tmp_path, system, sampler, plan):
+    generate(system, sampler, plan, tmp_path / "a", threads=1)
+    work = [system.work(point) * plan.times(point)[-1] for point, _ in sampler.calls]
+    assert work == sorted(work, reverse=True)
+    assert len(set(work)) > 1
+
+
+def test_an_unphysical_point_is_refused_before_anything_is_written(tmp_path, system, sampler, plan, refused):
+    cold = dataclasses.replace(plan, points=({"T": -0.3, "rho0": 3.0},))
+    assert "T = -0.3" in refused(generate, system, sampler, cold, tmp_path / "a")
+    assert not (tmp_path / "a").exists()
+
+
+def test_a_small_disk_is_noticed_before_anything_is_written(tmp_path, system, sampler, plan, refused, monkeypatch):
+    usage = namedtuple("usage", "total used free")
+    needed = 6 * 3 * 2 * 2 * 18
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: usage(0, 0, needed - 1))
+    assert "MB are free" in refused(generate, system, sampler, plan, tmp_path / "stores" / "a")
+    assert not (tmp_path / "stores").exists()
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: usage(0, 0, needed))
+    generate(system, sampler, plan, tmp_path / "stores" / "a")
+
+
+def test_a_disk_that_fills_up_loses_the_chunk_in_flight_alone(tmp_path, system, sampler, plan, refused, monkeypatch):
+    path = tmp_path / "a"
+    fsync = os.fsync
+
+    def full(number):
+        if len(done_chunks(path)) == 2:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        fsync(number)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "fsync", full)
+        assert "disk is full" in refused(generate, system, sampler, plan, path, threads=2)
+    assert len(done_chunks(path)) == 2
+    assert not list(path.rglob("*.partial"))
+    generate(system, sampler, plan, path)
+    generate(system, sampler, plan, tmp_path / "b")
+    np.testing.assert_array_equal(bits(path), bits(tmp_path / "b"))
+
+
+def test_states_that_lose_a_particle_are_never_written(tmp_path, system, sampler, plan, monkeypatch):
+    honest = sampler.sample
+
+    def leaky(*arguments):
+        states = honest(*arguments)
+        states[1, 0].flat[states[1, 0].argmax()] -= 1
+        return states
+
+    monkeypatch.setattr(sampler, "sample", leaky)
+    with pytest.raises(RuntimeError, match="conserved"):
+        generate(system, sampler, plan, tmp_path / "a", threads=2)
+    assert done_chunks(tmp_path / "a") == set()
+
+
+def test_states_of_another_shape_are_never_written(tmp_path, system, sampler, plan, monkeypatch):
+    honest = sampler.sample
+    monkeypatch.setattr(sampler, "sample", lambda *arguments: honest(*arguments).astype(np.int64))
+    with pytest.raises(RuntimeError, match="not uint16"):
+        generate(system, sampler, plan, tmp_path / "a", threads=1)
+
+
+def test_ctrl_c_stops_every_thread_within_a_second(tmp_path, system, sampler, plan, monkeypatch):
+    honest = sampler.sample
+    entered = threading.Barrier(3)
+
+    def endless(system, lanes, seed, start, times, tick):
+        if lanes[0][0]["T"] > 0.55:
+            return honest(system, lanes, seed, start, times, tick)
+        entered.wait(10)
+        while True:
+            time.sleep(0.1)
+            tick(1.0)
+
+    def interrupt():
+        entered.wait(10)
+        pressed.append(time.monotonic())
+        _thread.interrupt_main()
+
+    pressed = []
+    monkeypatch.setattr(sampler, "sample", endless)
+    # The two quick points first, so that they are there when the others are stopped.
+    monkeypatch.setattr(campaign, "chunk_work", lambda chunk, system, plan: float(chunk[0]))
+    threading.Thread(target=interrupt).start()
+    with pytest.raises(KeyboardInterrupt):
+        generate(system, sampler, plan, tmp_path / "a", threads=2)
+    assert time.monotonic() - pressed[0] < 1
+    assert not [thread for thread in threading.enumerate() if thread.name.startswith("sampling")]
+    assert done_chunks(tmp_path / "a") == {(4, 0), (5, 0)}
+    monkeypatch.setattr(sampler, "sample", honest)
+    generate(system, sampler, plan, tmp_path / "a")
+
+
+def test_progress_adds_up_to_the_whole_campaign(tmp_path, system, sampler, plan, monkeypatch, capsys):
+    monkeypatch.setattr(campaign, "LINE_EVERY", 0.0)
+    generate(system, sampler, plan, tmp_path / "a", threads=2)
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[-2].startswith("sampling toy: 100% done, 0 s left")
+    assert lines[-1].startswith("sampling toy: done in")
+    shares = [int(line.split(": ")[1].split("%")[0]) for line in lines[:-1]]
+    assert shares == sorted(shares)
+
+
+def test_a_terminal_gets_a_bar(tmp_path, system, sampler, plan, monkeypatch, capsys):
+    monkeypatch.setattr(campaign.sys.stdout, "isatty", lambda: True)
+    generate(system, sampler, plan, tmp_path / "a", threads=2)
+    assert "100%" in capsys.readouterr().out
