@@ -1,0 +1,48 @@
+"""The plane in which UMAP lays out the configurations, without having seen a label."""
+
+from __future__ import annotations
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from lattice_ml.figures.archive import Arrays
+from lattice_ml.figures.style import MUTED, WIDTH, density_title, phase_colours, styled, texts
+
+
+@styled
+def draw(arrays: Arrays) -> Figure:
+    """The same points twice: coloured by temperature, and by the phase that their cluster was named.
+
+    ``umap`` [n, 2] (the coordinates mean nothing by themselves), ``T`` [n] (k_B = 1), ``phase`` [n] integer indices
+    into ``phases`` (text), -1 where a configuration was given no phase; ``rho0`` if it has one value.
+    """
+    plane, phase, phases = arrays["umap"], arrays["phase"], texts(arrays["phases"])
+    figure = Figure(figsize=(WIDTH, 3.2))
+    by_temperature, by_phase = figure.subplots(1, 2, sharex=True, sharey=True)
+    # Points are drawn in an order without meaning, so that no temperature hides another.
+    order = np.random.default_rng(0).permutation(len(plane))
+    size = float(np.clip(9000 / max(len(plane), 1), 2, 16))
+
+    points = by_temperature.scatter(
+        plane[order, 0], plane[order, 1], c=arrays["T"][order], s=size, cmap="plasma", linewidths=0, rasterized=True
+    )
+    figure.colorbar(points, ax=by_temperature, location="bottom", label="temperature $T$", aspect=22, pad=0.02)
+
+    colours = np.array([*phase_colours(phases), MUTED])  # index -1 is the last: no phase
+    by_phase.scatter(plane[order, 0], plane[order, 1], c=colours[phase[order]], s=size, linewidths=0, rasterized=True)
+    for name, colour in zip(phases, colours, strict=False):
+        by_phase.scatter([], [], c=colour, s=30, label=name)
+    if (phase < 0).any():
+        by_phase.scatter([], [], c=MUTED, s=30, label="none")
+    by_phase.legend(loc="upper center", bbox_to_anchor=(0.5, -0.15), ncols=4, handletextpad=0.1, columnspacing=0.8)
+    by_temperature.set_ylabel("UMAP 2")
+    for ax in (by_temperature, by_phase):
+        ax.set_xlabel("UMAP 1", labelpad=3)
+        ax.set_xticks([])
+        ax.set_yticks([])
+        ax.margins(0.06)
+        for spine in ax.spines.values():
+            spine.set_visible(True)
+    if density_title(arrays):
+        figure.suptitle(density_title(arrays), fontsize=10)
+    return figure
