@@ -1,0 +1,1 @@
+"""From a stored ensemble to the batches that a task trains on."""

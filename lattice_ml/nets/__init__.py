@@ -1,0 +1,1 @@
+"""Neural networks, one architecture per file; each takes ``[batch, channel, x, y]``."""

@@ -1,0 +1,1 @@
+"""The questions put to a net: one LightningModule per question."""

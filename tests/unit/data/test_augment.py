@@ -1,0 +1,32 @@
+import torch
+
+from lattice_ml.data.augment import TorusShift
+
+
+def generator(seed: int) -> torch.Generator:
+    return torch.Generator().manual_seed(seed)
+
+
+def test_every_configuration_is_moved_by_a_translation_of_the_torus():
+    states = torch.randint(0, 200, (12, 2, 9, 7), generator=generator(0), dtype=torch.uint8)
+    moved = TorusShift()(states, generator(1))
+    assert moved.dtype == torch.uint8
+    found = []
+    for before, after in zip(states, moved, strict=True):
+        shifts = [(dx, dy) for dx in range(9) for dy in range(7) if torch.equal(before.roll((dx, dy), (1, 2)), after)]
+        assert len(shifts) == 1
+        found += shifts
+    assert len(set(found)) > 6  # each by its own
+
+
+def test_shifts_are_uniform():
+    states = torch.zeros(6000, 1, 3, 2, dtype=torch.uint8)
+    states[:, :, 0, 0] = 1
+    counts = TorusShift()(states, generator(2)).sum(dim=(0, 1)).double()
+    # Each of the 6 shifts is binomial with mean 1000, variance 6000 · 1/6 · 5/6: within five standard deviations.
+    assert (counts - 1000).abs().max() < 5 * (6000 * 5 / 36) ** 0.5
+
+
+def test_the_same_generator_gives_the_same_shifts():
+    states = torch.arange(4 * 9 * 9).view(4, 1, 9, 9)
+    assert torch.equal(TorusShift()(states, generator(3)), TorusShift()(states, generator(3)))
