@@ -40,11 +40,8 @@ def generate(system: System, sampler: Sampler, plan: Plan, path: str | Path, thr
     the disk is too small or full; ``KeyboardInterrupt`` within a second of Ctrl-C.
     """
     path = Path(path)
-    for point in plan.points:
-        system.validate(point)
+    prepare(system, sampler, plan, path)
     chunks = all_chunks(system, plan)
-    require_space(path, system, plan, set(chunks) - done_chunks(path))
-    prepare_store(path, system, sampler, plan)
     if done_chunks(path).issuperset(chunks):
         print(f"{path}: all {len(chunks)} chunks are there, nothing is left to sample.", flush=True)
         return
@@ -58,6 +55,18 @@ def generate(system: System, sampler: Sampler, plan: Plan, path: str | Path, thr
         if done:
             print(f"{path}: {len(done)} of {len(chunks)} chunks are there, {len(missing)} to sample.", flush=True)
         _sample(system, sampler, plan, path, missing, threads or available_cores())
+
+
+def prepare(system: System, sampler: Sampler, plan: Plan, path: str | Path) -> None:
+    """Everything that can stop a campaign before its work begins: the points, the disk, the store that is there.
+
+    Raises ``UserError``; leaves a store without configurations, or the one that was begun, behind.
+    """
+    path = Path(path)
+    for point in plan.points:
+        system.validate(point)
+    require_space(path, system, plan, set(all_chunks(system, plan)) - done_chunks(path))
+    prepare_store(path, system, sampler, plan)
 
 
 def available_cores() -> int:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import itertools
 import math
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
 from numbers import Integral, Real
 from typing import TYPE_CHECKING, Any
@@ -116,7 +116,7 @@ def plan_grid(
 ) -> Plan:
     """The plan over the outer product of the control parameters' values; the last one named runs fastest.
 
-    grid: for each control parameter its values, as a list or as ``{start, stop, step}`` with ``stop`` included.
+    grid: for each control parameter its values, as a list or as ``"start:stop:step"`` with ``stop`` included.
     Values are rounded to 10 digits. Raises ``UserError`` if something is not a number or ``stop`` is not reached.
     """
     if not isinstance(grid, Mapping) or not grid:
@@ -147,21 +147,22 @@ def _protocol(given: Protocol | Mapping[str, Any] | None) -> Protocol:
 
 
 def _values(name: str, given: Any) -> list[float]:
-    if isinstance(given, Mapping):
+    if isinstance(given, str):
         return _span(name, given)
     if isinstance(given, Real):
         given = [given]
-    if isinstance(given, str) or not isinstance(given, Sequence | Iterable):
-        raise UserError(f"ensemble.grid.{name} = {given!r} holds no numbers: give a list or start, stop and step.")
+    if not isinstance(given, Sequence):
+        raise UserError(f"ensemble.grid.{name} = {given!r} holds no numbers: give a list or start:stop:step.")
     return [round(_number(f"ensemble.grid.{name}", value), DIGITS) for value in given]
 
 
-def _span(name: str, given: Mapping[str, Any]) -> list[float]:
-    if set(given) != {"start", "stop", "step"}:
+def _span(name: str, given: str) -> list[float]:
+    try:
+        start, stop, step = (_number(f"ensemble.grid.{name}", float(part)) for part in given.split(":"))
+    except ValueError:
         raise UserError(
-            f"ensemble.grid.{name} = {dict(given)} is no span: give start, stop and step, and nothing else."
-        )
-    start, stop, step = (_number(f"ensemble.grid.{name}.{key}", given[key]) for key in ("start", "stop", "step"))
+            f"ensemble.grid.{name} = {given} is no span: give start:stop:step, e.g. 0.2:1.0:0.01, or a list."
+        ) from None
     if not step > 0 or stop < start:
         raise UserError(
             f"ensemble.grid.{name} runs from {start:g} to {stop:g} by {step:g}: give start <= stop, step > 0."
@@ -171,7 +172,7 @@ def _span(name: str, given: Mapping[str, Any]) -> list[float]:
         reached = start + math.floor((stop - start) / step) * step
         raise UserError(
             f"ensemble.grid.{name} does not reach {stop:g} from {start:g} by steps of {step:g}: "
-            f"give stop={reached:.{DIGITS}g} or another step."
+            f"give {start:g}:{reached:.{DIGITS}g}:{step:g} or another step."
         )
     return [round(start + k * step, DIGITS) for k in range(count + 1)]
 

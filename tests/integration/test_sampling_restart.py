@@ -27,7 +27,7 @@ campaign(sys.argv[1], threads=int(sys.argv[2]))
 def campaign(path, threads):
     """A small torus and a few short trajectories: a second or two of work in all."""
     protocol = Protocol(start="band", waiting=1000.0, spacing=50.0, cold_spacing=100.0)
-    grid = {"T": {"start": 0.25, "stop": 0.95, "step": 0.1}, "rho0": [3.0]}
+    grid = {"T": "0.25:0.95:0.1", "rho0": [3.0]}
     plan = plan_grid("restart", grid, replicas=2, samples=3, seed=11, protocol=protocol)
     generate(ActiveIsing(extents=(27, 9)), ActiveIsingSampler(), plan, path, threads=threads)
 

@@ -49,7 +49,7 @@ def sampler():
 @pytest.fixture
 def plan():
     return plan_grid(
-        "toy", {"T": {"start": 0.4, "stop": 0.6, "step": 0.1}, "rho0": [2.0, 3.0]}, 3, 2, 7, Protocol(waiting=10.0)
+        "toy", {"T": "0.4:0.6:0.1", "rho0": [2.0, 3.0]}, 3, 2, 7, Protocol(waiting=10.0)
     )
 
 

@@ -1,0 +1,111 @@
+"""From the command line to one function call: compose with Hydra, validate, and answer a mistake in one sentence.
+
+Nothing heavy is imported before the composed configuration has passed ``config.validate``.
+"""
+
+from __future__ import annotations
+
+import difflib
+import functools
+import os
+import re
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import hydra
+from hydra.errors import HydraException, MissingConfigException, OverrideParseException
+from omegaconf import DictConfig
+from omegaconf.errors import OmegaConfBaseException
+
+from lattice_ml.config import validate
+from lattice_ml.errors import UserError
+
+CONF = Path(__file__).resolve().parents[1] / "conf"
+
+
+def entry(config_name: str) -> Callable[[Callable[[DictConfig], None]], Callable[[], None]]:
+    """Make ``function(config)`` the main function of an entry script.
+
+    A ``UserError``, a configuration that does not compose and an unphysical value end in one sentence on stderr and
+    exit code 2; Ctrl-C in exit code 130; anything else is a defect of ours and keeps its traceback.
+    """
+
+    def decorate(function: Callable[[DictConfig], None]) -> Callable[[], None]:
+        @functools.wraps(function)
+        def job(config: DictConfig) -> None:
+            with _one_sentence_on_error():  # here, since Hydra announces what leaves a job
+                validate(config)
+                function(config)
+
+        composed = hydra.main(version_base="1.3", config_path=str(CONF), config_name=config_name)(job)
+
+        @functools.wraps(function)
+        def main() -> None:
+            os.environ["HYDRA_FULL_ERROR"] = "1"  # what does not compose reaches us instead of Hydra's own printer
+            with _one_sentence_on_error():
+                composed()
+
+        return main
+
+    return decorate
+
+
+@contextmanager
+def _one_sentence_on_error() -> Iterator[None]:
+    try:
+        yield
+    except KeyboardInterrupt:
+        print("\nStopped; the same command goes on from here.", file=sys.stderr)
+        sys.exit(130)
+    except Exception as error:
+        sentence = explain(error)
+        if sentence is None:
+            raise
+        print(f"error: {sentence}", file=sys.stderr)
+        sys.exit(2)
+
+
+def explain(error: BaseException) -> str | None:
+    """The one sentence that a user's mistake deserves, or None if the error is not the user's."""
+    for link in _chain(error):
+        if isinstance(link, UserError):
+            return str(link)
+    for link in _chain(error):
+        if isinstance(link, MissingConfigException) and link.missing_cfg_file is not None:
+            return _unknown_choice(str(link.missing_cfg_file), link.options)
+    if isinstance(error, OverrideParseException):
+        return f"the override {error.override!r} cannot be read: give name=value, in quotes where the shell needs them."
+    if isinstance(error, HydraException | OmegaConfBaseException):
+        return _first_line(str(error))
+    return None
+
+
+def _chain(error: BaseException | None) -> Iterator[BaseException]:
+    while error is not None:
+        yield error
+        error = error.__cause__ or error.__context__
+
+
+def _unknown_choice(missing: str, options: object) -> str:
+    group, _, given = missing.rpartition("/")
+    known = sorted(str(option) for option in options) if isinstance(options, list | tuple) else []
+    if not known and (CONF / group).is_dir():
+        known = sorted(path.stem for path in (CONF / group).glob("*.yaml"))
+    close = difflib.get_close_matches(given, known, n=1, cutoff=0.4)
+    meant = f"did you mean {group}={close[0]}? " if close else ""
+    return f"there is no {group} '{given}': {meant}There is {', '.join(known) or 'none'}."
+
+
+def _first_line(message: str) -> str:
+    """Hydra's and OmegaConf's messages are several lines: the first says what, a later one why."""
+    lines = [line.strip() for line in message.splitlines() if line.strip()]
+    override = re.match(r"Could not override '([^']+)'", lines[0])
+    if override:
+        return f"there is no setting '{override[1]}': `--cfg job` after the command prints all there are."
+    multiple = re.match(r"You must specify '([^']+)'", lines[0])
+    if multiple:
+        choices = ", ".join(sorted(path.stem for path in (CONF / multiple[1]).glob("*.yaml")))
+        return f"say which {multiple[1]}: {multiple[1]}=<one of {choices}>."
+    return lines[0].rstrip(".") + "."

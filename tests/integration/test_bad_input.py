@@ -1,0 +1,55 @@
+"""Every mistake at the command line ends in one sentence and exit code 2, before any work."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def run(script: str, *overrides: str, folder: Path) -> subprocess.CompletedProcess[str]:
+    command = [
+        sys.executable,
+        str(ROOT / script),
+        *overrides,
+        f"paths.runs={folder}/runs",
+        f"paths.stores={folder}/stores",
+    ]
+    return subprocess.run(command, capture_output=True, text=True, cwd=folder, timeout=120)
+
+
+MISTAKES = [
+    ("train.py", ["experiment=aim_rho33"], "did you mean experiment=aim_rho3"),
+    ("train.py", ["experiment=aim_quick", "ensemble.grid.T=[-0.3]"], "T = -0.3 is not a temperature"),
+    ("train.py", ["experiment=aim_quick", "system.eps=1.5"], "-1 <= eps <= 1"),
+    ("train.py", ["experiment=aim_quick", "ensemble.grid.rho0=[0.5]"], "nearest density that is one is rho0 = 0.500"),
+    ("train.py", ["experiment=aim_quick", "ensemble.extents=[81,28]"], "multiples of 9"),
+    ("train.py", ["experiment=aim_quick", "ensemble.grids.T=[0.3]"], "there is no setting 'ensemble.grids.T'"),
+    ("train.py", ["experiment=aim_quick", "trainer.max_epochs=0"], "trainer.max_epochs = 0"),
+    ("train.py", ["experiment=aim_quick", "data.split=[0.9,0.1,0.1]"], "data.split=[0.6,0.2,0.2]"),
+    ("train.py", ["experiment=aim_quick", "ensemble.replicas=2"], "give at least three"),
+    ("train.py", ["experiment=aim_quick", "survey.extents=[81,36]"], "survey.extents=[81, 27]"),
+    ("train.py", ["experiment=aim_quick", "task.lr=-1"], "task.lr"),
+    ("train.py", ["experiment=aim_quick", "ckpt_path=nowhere.ckpt"], "nowhere.ckpt"),
+    ("sample.py", ["ensemble=aim_rho4"], "did you mean ensemble=aim_rho3"),
+    ("sample.py", ["ensemble.protocol.start=stripes"], "give one of band, ordered, random"),
+    ("sample.py", ["ensemble.replicas=0"], "replicas"),
+    ("sample.py", ["ensemble.grid.T=["], "cannot be read"),
+    ("sample.py", ["ensemble.seed=-1"], "seed"),
+]
+
+
+@pytest.mark.parametrize(("script", "overrides", "expected"), MISTAKES, ids=[" ".join(m[1]) for m in MISTAKES])
+def test_one_sentence_and_exit_code_2(script: str, overrides: list[str], expected: str, tmp_path: Path) -> None:
+    ended = run(script, *overrides, folder=tmp_path)
+    assert ended.returncode == 2, ended.stderr
+    lines = ended.stderr.strip().splitlines()
+    assert len(lines) == 1, ended.stderr
+    assert lines[0].startswith("error: ")
+    assert expected in lines[0]
+    assert not (tmp_path / "runs").exists(), "a mistake left a run folder behind"
+    assert not (tmp_path / "stores").exists(), "a mistake left a store behind"

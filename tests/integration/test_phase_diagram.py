@@ -1,0 +1,161 @@
+"""The main job on a toy torus, as a user runs it: the run folder of contract 4, and going on after a SIGKILL."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+import yaml
+
+ROOT = Path(__file__).resolve().parents[2]
+TOY = [
+    "experiment=aim_quick",
+    "name=toy",
+    "ensemble.name=toy",
+    "survey.name=toy_survey",
+    "ensemble.extents=[81,9]",
+    "survey.extents=[81,9]",
+    "ensemble.grid.T=[0.2,0.28,0.36,0.44,0.5,0.56,0.64,0.72,0.8]",
+    "ensemble.replicas=3",
+    "ensemble.samples=4",
+    "ensemble.protocol.waiting=600",
+    "survey.grid.rho0=[2]",
+    "survey.grid.T=[0.3,0.5,0.7]",
+    "trainer.max_epochs=3",
+]
+
+
+def start(folder: Path, *overrides: str) -> subprocess.Popen[str]:
+    environment = {**os.environ, "WANDB_MODE": "offline", "COLUMNS": "120"}
+    command = [sys.executable, str(ROOT / "train.py"), *TOY, *overrides]
+    return subprocess.Popen(
+        command, cwd=folder, env=environment, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+    )
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
+    """A finished run: the folder it was started in, and what it printed."""
+    folder = tmp_path_factory.mktemp("toy")
+    process = start(folder)
+    printed, _ = process.communicate(timeout=400)
+    assert process.returncode == 0, printed
+    return folder, printed
+
+
+@pytest.fixture(scope="module")
+def run_folder(finished: tuple[Path, str]) -> Path:
+    return finished[0] / "runs" / "toy" / "001"
+
+
+def test_it_ends_with_the_boundaries_and_the_path_of_the_report(finished: tuple[Path, str], run_folder: Path) -> None:
+    printed = finished[1]
+    assert "L+G|G" in printed
+    assert "time: sample" in printed
+    assert printed.strip().splitlines()[-1].startswith("report: ")
+    assert (run_folder / "report.html").exists()
+
+
+def test_results_hold_boundaries_at_every_density(run_folder: Path) -> None:
+    results = json.loads((run_folder / "results.json").read_text())
+    found = {(row["rho0"], row["transition"]) for row in results["boundaries"]}
+    assert found >= {(rho0, transition) for rho0 in (2.0, 3.0) for transition in ("L|L+G", "L+G|G")}
+    for row in results["boundaries"]:
+        assert row["method"] == "cnn"
+        assert (row["T"] is None) == (row["error"] is None) or "reason" in row
+        assert row["T"] is not None or row["reason"]
+    low, high = (row["T"] for row in results["labels"]["transitions"])
+    assert 0.2 < low < high < 0.8
+    assert results["metrics"]["test_accuracy"]["n"] == 9 * 4
+    assert {"sample", "embed", "train", "predict", "explain", "report", "total"} == set(results["timings"])
+    assert results["protocol"]["ensemble"]["waiting"] == 600
+    assert results["versions"]["torch"] == torch.__version__
+
+
+def test_every_figure_has_its_arrays_and_its_caption(run_folder: Path) -> None:
+    figures = run_folder / "figures"
+    names = {path.stem for path in figures.glob("*.png")}
+    assert names >= {"phase_diagram", "probabilities", "embedding", "order_parameter", "saliency", "training"}
+    assert (
+        names
+        == {path.stem for path in figures.glob("*.npz")}
+        == set(json.loads((figures / "captions.json").read_text()))
+    )
+    for path in figures.glob("*.npz"):
+        with np.load(path, allow_pickle=False) as arrays:
+            assert arrays.files
+
+
+def test_the_report_is_one_file_without_a_network(run_folder: Path) -> None:
+    page = (run_folder / "report.html").read_text()
+    assert page.count("data:image/png;base64,") == len(list((run_folder / "figures").glob("*.png")))
+    assert not re.search(r"""(src|href)\s*=\s*["']?https?:""", page)
+    assert "Phase boundaries" in page
+
+
+def test_config_checkpoints_metrics_and_wandb(run_folder: Path) -> None:
+    config = yaml.safe_load((run_folder / "config.yaml").read_text())
+    assert config["ensemble"]["extents"] == [81, 9]
+    for name in ("best", "last"):
+        assert torch.load(run_folder / "checkpoints" / f"{name}.ckpt", weights_only=True)["state_dict"]
+    with (run_folder / "metrics.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert [int(row["epoch"]) for row in rows] == [0, 1, 2]
+    assert all(np.isfinite(float(row["val/loss"])) for row in rows)
+    stored = list((run_folder / "wandb").glob("offline-run-*"))
+    assert len(stored) == 1
+    assert list(stored[0].rglob("*phase_diagram*.png"))
+    assert list(stored[0].rglob("boundaries*.table.json"))
+
+
+def test_a_run_killed_in_training_goes_on_where_it_was(finished: tuple[Path, str]) -> None:
+    folder = finished[0]
+    overrides = ["name=killed", "trainer.max_epochs=40", "logger=csv"]
+    table = folder / "runs" / "killed" / "001" / "metrics.csv"
+    process = start(folder, *overrides)
+    deadline = time.monotonic() + 200
+    while time.monotonic() < deadline and not (table.exists() and len(table.read_text().splitlines()) > 3):
+        assert process.poll() is None, process.communicate()[0]
+        time.sleep(0.02)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    before = table.read_text().splitlines()[:-1]  # the last row may be ahead of the last checkpoint
+    assert len(before) >= 3
+    assert not (table.parent / "results.json").exists()
+
+    again = start(folder, *overrides)
+    printed, _ = again.communicate(timeout=300)
+    assert again.returncode == 0, printed
+    after = table.read_text().splitlines()
+    assert after[: len(before)] == before
+    assert [int(line.split(",")[0]) for line in after[1:]] == list(range(40))
+    assert not (folder / "runs" / "killed" / "002").exists()
+
+
+def test_a_store_of_other_parameters_is_refused(finished: tuple[Path, str]) -> None:
+    process = start(finished[0], "name=other", "ensemble.samples=5", "ensemble.path=stores/toy-seed0.zarr")
+    printed, _ = process.communicate(timeout=120)
+    assert process.returncode == 2
+    assert "was written for samples = 4, not for 5" in printed.strip().splitlines()[-1]
+
+
+def test_an_unreadable_checkpoint_is_refused_before_any_work(finished: tuple[Path, str]) -> None:
+    folder = finished[0]
+    broken = folder / "broken.ckpt"
+    broken.write_bytes((folder / "runs/toy/001/checkpoints/best.ckpt").read_bytes()[:2000])
+    process = start(folder, "name=other", f"ckpt_path={broken}")
+    printed, _ = process.communicate(timeout=120)
+    assert process.returncode == 2
+    assert printed.strip().splitlines() == [printed.strip()]
+    assert "cannot be read as a checkpoint" in printed
+    assert not (folder / "runs" / "other").exists()

@@ -1,0 +1,15 @@
+"""Train a net on a lattice system and say what it found: ``python train.py experiment=aim_rho3``."""
+
+from lattice_ml.entry import entry
+
+
+@entry("train")
+def main(config):
+    """Run the experiment's workflow from an empty folder, or from where it was interrupted."""
+    from hydra.utils import get_method
+
+    get_method(config.workflow._target_)(config)
+
+
+if __name__ == "__main__":
+    main()
