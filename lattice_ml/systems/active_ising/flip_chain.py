@@ -1,0 +1,123 @@
+"""The flips of one site between two hops: a birth-death chain of its counts at fixed occupation.
+
+At fixed rho = n+ + n- the counts of a site jump
+
+    n+ -> n+ - 1 at n+ exp(-beta m / rho),      n+ -> n+ + 1 at n- exp(+beta m / rho),      m = n+ - n-,
+
+with the stationary law P(n+ | rho) ∝ C(rho, n+) exp(beta m² / (2 rho)). ``advance`` follows it for a given time by
+Gillespie's algorithm, exactly. Most chains do not jump in the short time between two hops, which few random bits tell:
+if R is the total rate and tau the time, 1 - exp(-R tau) <= R tau, so a uniform v >= R tau means no jump. Only otherwise
+are more bits of v drawn and compared with 1 - exp(-R tau) itself.
+
+Source: Solon & Tailleur, PRE 92, 042119 (2015), Sec. II (rates); Gillespie, J. Phys. Chem. 81, 2340 (1977) (algorithm).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numba import njit
+
+from lattice_ml import rng
+from lattice_ml.errors import UserError
+
+TICKS = 2**29
+"""Ticks per unit of time."""
+
+FLIP_BATCH = 256
+"""Blocks of the flip stream drawn at once, two trials each."""
+
+U0, U1, U16, LOW16 = (np.uint64(v) for v in (0, 1, 16, 0xFFFF))
+PLUS_ONE, MINUS_ONE = U1, np.uint64(1 << 16)
+LAST_TRIAL, LAST_BLOCK = np.uint64(2 * FLIP_BATCH - 1), np.uint64(FLIP_BATCH - 1)
+
+
+@dataclass(frozen=True)
+class FlipRates:
+    """The flip chain's rates for n+, n- < 2^bits, indexed by n+ | n- << bits.
+
+    quick: float32, 2^16 times the total rate per tick, rounded up; infinite where n+ + n- >= 2^bits - 1, which sends
+    an event that meets such a site to the careful path before the site can outgrow the table.
+    rate: float64, the total rate per tick. plus: uint32 threshold of the probability that a + particle flips.
+    """
+
+    bits: int
+    quick: np.ndarray
+    rate: np.ndarray
+    plus: np.ndarray
+
+    @classmethod
+    def at(cls, temperature: float, bits: int) -> FlipRates:
+        """Tables at one temperature. Raises ``UserError`` beyond 2,046 particles on a site."""
+        if bits > 11:
+            raise UserError("more than 2046 particles gathered on one site: give a lower rho0 or a higher T.")
+        plus, minus = np.arange(2**bits, dtype=np.float64), np.arange(2**bits, dtype=np.float64)[:, None]
+        tilt = np.clip((plus - minus) / np.maximum(plus + minus, 1) / temperature, -600, 600)  # exp stays finite
+        down, up = plus * np.exp(-tilt), minus * np.exp(tilt)
+        rate = (down + up) / TICKS
+        quick = np.minimum(rate * 2.0**16 * (1 + 2.0**-21), 1e38).astype(np.float32)
+        quick[plus + minus >= 2**bits - 1] = np.inf
+        share = np.divide(down, down + up, out=np.zeros_like(down), where=rate > 0)
+        threshold = np.minimum(np.rint(share * 2.0**32), 2.0**32 - 1).astype(np.uint32)
+        return cls(bits, quick.ravel(), rate.ravel(), threshold.ravel())
+
+
+@njit(forceinline=True)
+def log64(x):
+    """Natural logarithm of 0 < x <= 1, float64, relative error below 1e-10: log x = 2 artanh((x - 1)/(x + 1))."""
+    e = 0.0
+    while x < 0.7071067811865476:
+        x = x * 2.0
+        e += 1.0
+    r = (x - 1.0) / (x + 1.0)
+    z = r * r
+    w = z * z
+    p = (1.0 / 3.0 + z * (1.0 / 5.0)) + w * ((1.0 / 7.0 + z * (1.0 / 9.0)) + w * (1.0 / 11.0 + z * (1.0 / 13.0)))
+    return 2.0 * (r + r * z * p) - e * 0.6931471805599453
+
+
+@njit(forceinline=True, error_model="numpy")
+def flip_batch(flip_key, trials):
+    """The batch of flip-stream blocks that holds trial ``trials[0]``, uint32 ``[FLIP_BATCH, 4]``."""
+    words = np.empty((FLIP_BATCH, 4), np.uint32)
+    rng.fill_words(flip_key, (trials[0] >> U1) & ~LAST_BLOCK, words)
+    return words
+
+
+@njit(forceinline=True, error_model="numpy")
+def advance(counts, age, lead, scale, bits, rate, plus_share, trials, flip_key, words):
+    """Advance one site's chain by ``age`` ticks and return its counts, n+ | n- << 16 (uint64).
+
+    The uniform of the first trial is (lead + fresh) × scale: ``lead`` 16 bits that the caller holds and scale 2^-16,
+    or none, 0 and 1. bits, rate, plus_share: the tables of ``FlipRates``. Trial t (uint64 ``trials[0]``) takes two
+    words of block t / 2 of the stream ``flip_key``, whose current batch is ``words``.
+
+    The last jump came -log(1 - v) / R after the one before, within x / R: at least v / R after, so that at most
+    (x - v) / R is left. The logarithm is taken only where that bound, or x - x²/2 <= 1 - exp(-x) <= x, leave it open.
+    """
+    x, v, total = np.float64(np.int64(age)), 0.0, 1.0
+    while True:
+        index = (counts & LOW16) + ((counts >> U16) << bits)
+        after = rate[index]
+        if lead * scale * total >= (x - v) * after:
+            return counts
+        trial = trials[0]
+        if trial & LAST_TRIAL == U0:
+            rng.fill_words(flip_key, trial >> U1, words)
+        trials[0] = trial + U1
+        row, column = (trial >> U1) & LAST_BLOCK, (trial & U1) << U1
+        u = (lead + (np.float64(words[row, column]) + 0.5) * 2.0**-32) * scale
+        if u * total >= (x - v) * after:
+            return counts
+        if v > 0.0:
+            x = x + log64(1.0 - v)
+        x = x / total * after
+        v, total = u, after
+        if v >= x - 0.5 * x * x and (v >= x or -log64(1.0 - v) >= x):
+            return counts
+        if words[row, column + U1] < plus_share[index]:
+            counts += MINUS_ONE - PLUS_ONE
+        else:
+            counts += PLUS_ONE - MINUS_ONE
+        lead, scale = 0.0, 1.0

@@ -1,0 +1,211 @@
+"""The Active Ising samplers: conservation, reproducible bits, start states, settings, errors."""
+
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import pytest
+
+from lattice_ml.errors import UserError
+from lattice_ml.systems.active_ising import event_driven, random_sequential
+from lattice_ml.systems.active_ising.physics import ActiveIsing
+from lattice_ml.systems.active_ising.sampler import ALGORITHMS, ActiveIsingSampler
+from lattice_ml.systems.active_ising.start import start_state
+
+SYSTEM = ActiveIsing((9, 27))  # odd and unequal
+POINT = {"T": 0.45, "rho0": 2.0}
+LANES = [({"T": t, "rho0": rho0}, r) for t in (0.3, 0.9) for rho0 in (1.0, 3.0) for r in (0, 5)]
+
+
+def no_tick(work):
+    pass
+
+
+def sample(algorithm, lanes=LANES, times=(3.5, 10.0), seed=7, start="band", system=SYSTEM, tick=no_tick):
+    return ActiveIsingSampler(algorithm).sample(system, lanes, seed, start, times, tick)
+
+
+@pytest.fixture(scope="module", params=ALGORITHMS)
+def algorithm(request):
+    return request.param
+
+
+@pytest.fixture(scope="module")
+def states(algorithm):
+    return sample(algorithm)
+
+
+def test_shape_and_conservation(states):
+    assert states.shape == (len(LANES), 2, 2, 9, 27)
+    assert states.dtype == np.uint16
+    for lane, (point, _) in zip(states, LANES, strict=True):
+        SYSTEM.check(lane, point)
+
+
+def test_lanes_do_not_see_each_other(algorithm, states):
+    for n in (0, 3, 6):
+        assert np.array_equal(sample(algorithm, LANES[n : n + 1])[0], states[n])
+    assert np.array_equal(sample(algorithm, LANES[::-1]), states[::-1])
+
+
+def test_threads_do_not_matter(algorithm, states):
+    with ThreadPoolExecutor(4) as pool:
+        again = list(pool.map(lambda lane: sample(algorithm, [lane])[0], LANES))
+    assert np.array_equal(np.stack(again), states)
+
+
+@pytest.mark.parametrize("call", [1, 3])
+def test_slicing_does_not_matter(algorithm, states, call, monkeypatch):
+    monkeypatch.setattr(event_driven, "CALL", call)
+    monkeypatch.setattr(random_sequential, "CALL", call)
+    assert np.array_equal(sample(algorithm), states)
+
+
+def test_every_part_of_the_name_of_a_lane_counts(algorithm, states):
+    different = [
+        sample(algorithm, seed=8),
+        sample(algorithm, [(point, replica + 1) for point, replica in LANES]),
+        sample(algorithm, start="random"),
+        sample("random_sequential" if algorithm == "event_driven" else "event_driven"),
+    ]
+    for other in different:
+        assert not any(np.array_equal(a, b) for a, b in zip(other, states, strict=True))
+    assert not np.array_equal(states[2], states[3])
+
+
+def test_reading_out_at_multiples_of_the_sweep_leaves_the_trajectory(algorithm):
+    often = sample(algorithm, LANES[:3], times=(4.0, 8.0, 12.0, 16.0, 24.0))
+    once = sample(algorithm, LANES[:3], times=(24.0,))
+    assert np.array_equal(often[:, -1], once[:, -1])
+
+
+def test_reading_out_never_matters_to_random_sequential():
+    often = sample("random_sequential", LANES[:3], times=(0.1, 1.234, 5.0, 5.001))
+    once = sample("random_sequential", LANES[:3], times=(5.001,))
+    assert np.array_equal(often[:, -1], once[:, -1])
+
+
+def test_larger_tables_give_the_same_bits():
+    """A trajectory that outgrows its tables goes on as if they had been large from the start."""
+    system, point = ActiveIsing((5, 3)), {"T": 0.4, "rho0": 4.0}
+    counts = np.zeros((2, 5, 3), dtype=np.uint16)
+    counts[0], counts[1] = 3, 1
+
+    def states(module, shrink):
+        trajectory = module.Trajectory(system, point, 1, 0, counts)
+        shrink(trajectory)
+        for time in range(4, 100, 4):
+            trajectory.advance(time, no_tick)
+            yield trajectory.counts()
+
+    def few_rates(trajectory):
+        trajectory.rates = event_driven.FlipRates.at(trajectory.temperature, 3)  # up to 7 particles on a site
+
+    def few_bits(trajectory):
+        trajectory.pack(trajectory.counts(), 1)
+
+    for module, shrink in ((event_driven, few_rates), (random_sequential, few_bits)):
+        grown, large = list(states(module, shrink)), list(states(module, lambda trajectory: None))
+        assert np.array_equal(grown, large)
+        assert max(c.max() for c in large) > counts.max()
+
+
+def test_many_sites_need_wider_indices(algorithm):
+    system = ActiveIsing((301, 243))  # more than 2^16 sites
+    point = {"T": 0.4, "rho0": 1.0}
+    state = sample(algorithm, [(point, 0)], times=(1.0,), system=system)
+    system.check(state, point)
+    assert np.all(state.sum(axis=(0, 1, 2, 4)) > 0)  # no column of sites was lost
+
+
+def test_tick_reports_the_work(algorithm):
+    work = []
+    sample(algorithm, LANES[:2], times=(3.0, 10.0), tick=work.append)
+    done = 10.0 * (SYSTEM.particles(LANES[0][0]) + SYSTEM.particles(LANES[1][0]))
+    assert sum(work) == pytest.approx(done, rel=0.01)
+
+
+def test_tick_may_stop_the_sampler(algorithm):
+    def stop(work):
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        sample(algorithm, tick=stop)
+
+
+@pytest.mark.parametrize("start", SYSTEM.starts)
+@pytest.mark.parametrize("extents", [(9, 27), (8, 3)])
+def test_start_states(start, extents):
+    system, point = ActiveIsing(extents), {"T": 0.5, "rho0": 2.0}
+    one = start_state(system, point, 3, 1, start)
+    system.check(one, point)
+    assert np.array_equal(one, start_state(system, point, 3, 1, start))
+    assert not np.array_equal(one, start_state(system, point, 3, 2, start))
+    if start == "ordered":
+        assert {float(m) for r in range(20) for m in [magnetisation(system, point, r, start)]} == {-1.0, 1.0}
+
+
+def magnetisation(system, point, replica, start):
+    return float(system.observables(start_state(system, point, 3, replica, start))["magnetisation"])
+
+
+def test_band_start_holds_the_slab_it_promises():
+    system, point = ActiveIsing((81, 27)), {"T": 0.5, "rho0": 3.0}
+    firsts, signs = set(), set()
+    for replica in range(30):
+        counts = start_state(system, point, 3, replica, "band").astype(int)
+        columns = counts.sum(axis=(0, 2))
+        # The slab's 40 columns are the window with the most particles: 80 % of all, each side exactly filled.
+        windows = [np.roll(columns, -x)[:40].sum() for x in range(81)]
+        first = int(np.argmax(windows))
+        assert windows[first] == round(0.8 * columns.sum())
+        slab = np.roll(counts, -first, axis=1)[:, :40].sum(axis=(1, 2))
+        assert min(slab) == 0
+        firsts.add(first)
+        signs.add(int(np.argmax(slab)))
+    assert len(firsts) > 15
+    assert signs == {0, 1}
+
+
+def test_settings_name_the_algorithm():
+    sampler = ActiveIsingSampler()
+    assert sampler.settings({"T": 0.3, "rho0": 3.0}) == {"algorithm": "event_driven", "version": 1}
+    assert sampler.settings({"T": 0.9, "rho0": 3.0}) == {"algorithm": "random_sequential", "version": 1}
+    assert ActiveIsingSampler("event_driven").settings({"T": 0.9, "rho0": 3.0})["algorithm"] == "event_driven"
+
+
+def test_auto_is_the_algorithm_that_its_settings_name(algorithm):
+    temperature = {"event_driven": 0.3, "random_sequential": 0.9}[algorithm]
+    lanes = [({"T": temperature, "rho0": 1.0}, 0)]
+    assert np.array_equal(sample("auto", lanes), sample(algorithm, lanes))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"times": (4.0, 4.0)}, "do not increase"),
+        ({"times": (0.0, 4.0)}, "do not increase"),
+        ({"start": "hot"}, "band, ordered, random"),
+        ({"seed": -1}, "seed = -1"),
+        ({"lanes": [({"T": -0.3, "rho0": 3.0}, 0)]}, "T = -0.3"),
+    ],
+)
+def test_bad_arguments(arguments, message):
+    with pytest.raises(UserError, match=message):
+        sample("auto", **arguments)
+
+
+def test_bad_settings():
+    with pytest.raises(UserError, match="no algorithm 'worm'"):
+        ActiveIsingSampler("worm")
+    with pytest.raises(UserError, match="device 'tpu'"):
+        ActiveIsingSampler(device="tpu")
+    with pytest.raises(UserError, match=r"T = 0\.01"):
+        sample("random_sequential", [({"T": 0.01, "rho0": 3.0}, 0)])
+    with pytest.raises(UserError, match="too rarely"):
+        sample("event_driven", [({"T": 0.3, "rho0": 1 / 9}, 0)], system=ActiveIsing((3, 3), D=0.1))
+
+
+@pytest.mark.parametrize("temperature", [1e-3, 1e6])
+def test_extreme_temperatures(temperature):
+    point = {"T": temperature, "rho0": 3.0}
+    SYSTEM.check(sample("event_driven", [(point, 0)], start="random"), point)
