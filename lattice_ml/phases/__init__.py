@@ -1,0 +1,1 @@
+"""From configurations to a phase diagram: embedding, unsupervised labels, boundaries with error bars."""
