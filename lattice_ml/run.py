@@ -26,8 +26,8 @@ PACKAGES = ("lattice-ml", "torch", "lightning", "numpy", "numba", "scikit-learn"
 class Run:
     """One run: its folder, and the results that grow step by step.
 
-    ``results`` is what ``results.json`` will hold. The file is written once, when everything in it is true: a folder
-    without it is unfinished, and the same command goes on there.
+    ``results`` is what ``results.json`` will hold; the file is written once, when everything in it is true. The report
+    comes last: a folder without it is unfinished, and the same command goes on there.
     """
 
     def __init__(self, folder: Path, config: DictConfig, steps: int) -> None:
@@ -43,6 +43,11 @@ class Run:
         write_text(folder / "config.yaml", OmegaConf.to_yaml(config, resolve=True))
 
     @property
+    def figures(self) -> Path:
+        """Where the pictures, their arrays and their captions go."""
+        return self.folder / "figures"
+
+    @property
     def last_checkpoint(self) -> Path | None:
         """Where an interrupted training goes on, if it was interrupted."""
         path = self.folder / "checkpoints" / "last.ckpt"
@@ -56,8 +61,10 @@ class Run:
         yield
         self.timings[name] = round(time.monotonic() - started, 2)
 
-    def finish(self) -> None:
-        """Write ``results.json``, atomically."""
+    def finish(self) -> Path:
+        """Write ``results.json`` and, last of all, ``report.html``; return the page's path."""
+        from lattice_ml import report
+
         self.results["timings"] = {**self.timings, "total": round(time.monotonic() - self._started, 2)}
         self.results["versions"] = {
             "python": platform.python_version(),
@@ -65,6 +72,7 @@ class Run:
         }
         self.results["finished"] = datetime.now(UTC).isoformat(timespec="seconds")
         write_text(self.folder / "results.json", json.dumps(self.results, indent=2, allow_nan=False) + "\n")
+        return report.write(self.folder)
 
     def show_boundaries(self, page: Path) -> None:
         """Print the boundaries, where the time went, and where the report lies."""
@@ -88,7 +96,7 @@ def open_run(config: DictConfig, steps: int) -> Run:
     home = Path(config.paths.runs) / config.name
     if config.run.id != "auto":
         folder = home / str(config.run.id)
-        if (folder / "results.json").exists():
+        if finished(folder):
             raise UserError(f"the run {folder} is finished: give another run.id, or run.id=auto for a new number.")
         if (folder / "config.yaml").exists() and not _same(folder, config):
             raise UserError(
@@ -97,10 +105,15 @@ def open_run(config: DictConfig, steps: int) -> Run:
         return Run(folder, config, steps)
     numbered = sorted((path for path in home.glob("[0-9]*") if path.name.isdigit()), key=lambda path: int(path.name))
     for folder in reversed(numbered):
-        if not (folder / "results.json").exists() and _same(folder, config):
+        if not finished(folder) and _same(folder, config):
             return Run(folder, config, steps)
     following = int(numbered[-1].name) + 1 if numbered else 1
     return Run(home / f"{following:03d}", config, steps)
+
+
+def finished(folder: Path) -> bool:
+    """Has the run in this folder come to its end?"""
+    return (folder / "report.html").exists()
 
 
 def write_text(path: Path, text: str) -> None:

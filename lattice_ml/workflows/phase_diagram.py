@@ -36,9 +36,9 @@ if TYPE_CHECKING:
     from lattice_ml.tasks.classify_phase import ClassifyPhase
 
 
-def run(config: DictConfig) -> Path:
+def find_phase_diagram(config: DictConfig) -> Path:
     """Run the six steps and return the path of the report. Raises ``UserError`` on what the user can mend."""
-    from lattice_ml import report
+    from lattice_ml.figures import captions
     from lattice_ml.tasks.classify_phase import load_classifier
     from lattice_ml.workflows import phase_figures
 
@@ -67,9 +67,8 @@ def run(config: DictConfig) -> Path:
             explain(run, system, classifier, data, labels, ensemble)
         with run.step("report", "writing the report"):
             publish(loggers, run)
-            phase_figures.order_captions(run)
-    run.finish()
-    page = report.write(run.folder)
+            captions.tell(run.figures, phase_figures.STORY)
+    page = run.finish()
     run.show_boundaries(page)
     return page
 
@@ -129,12 +128,16 @@ def name_phases(config: DictConfig, run: Run, system: System, ensemble: xr.Datas
     """PCA, UMAP, clusters, names: labels and transition temperatures with no human in between."""
     from lattice_ml.phases.embed import embed
     from lattice_ml.phases.label import name_clusters
-    from lattice_ml.workflows import phase_figures
+    from lattice_ml.workflows import label_figures
 
     embedding = embed(ensemble, system, **config.phases)
-    phase_figures.draw_components(run, embedding)
+    label_figures.draw_components(run.figures, embedding)
+    label_figures.draw_plane(
+        run.figures, system, ensemble, embedding, np.full(len(embedding.plane), -1)
+    )  # if naming fails
     labels = name_clusters(embedding, ensemble, system, seed=config.phases.seed)
-    phase_figures.draw_labels(run, system, ensemble, embedding, labels)
+    label_figures.draw_plane(run.figures, system, ensemble, embedding, labels.phase.ravel())
+    label_figures.draw_labels(run.figures, system, ensemble, labels)
     rho0 = float(ensemble["rho0"].values[0])
     summary = labels.summary()
     summary["transitions"] = [{"rho0": rho0, **row} for row in summary["transitions"]]
@@ -163,7 +166,7 @@ def train(
     predicted = best.probabilities(states).argmax(axis=1)
     counts = np.zeros((data.classes, data.classes), dtype=np.int64)
     np.add.at(counts, (truth, predicted), 1)
-    phase_figures.draw_training(run, history.rows, counts, data.system.phases)
+    phase_figures.draw_training(run.figures, history.rows, counts, data.system.phases)
 
     losses = [row["val/loss"] for row in history.rows]
     run.results["metrics"] = {
@@ -207,7 +210,9 @@ def predict(
         scans += phase_figures.scans_of(points, found)
         trained += [sorted({point["rho0"] for point in points})]
     run.results["boundaries"] = sorted(rows, key=lambda row: row["rho0"])
-    phase_figures.draw_predictions(run, system.phases, sorted(scans, key=lambda scan: scan.rho0), trained[0])
+    phase_figures.draw_predictions(
+        run.figures, system.phases, sorted(scans, key=lambda scan: scan.rho0), run.results["boundaries"], trained[0]
+    )
 
 
 def explain(
@@ -221,12 +226,13 @@ def explain(
     """Saliency of a coexistence configuration from the middle of its temperature range, of a test replica."""
     from lattice_ml.explain.attribution import saliency
     from lattice_ml.workflows import phase_figures
+    from lattice_ml.workflows.label_figures import middle_point
 
     phase = system.phases[len(system.phases) // 2]
-    point = phase_figures.middle_point(labels, ensemble, system.phases.index(phase))
+    point = middle_point(labels, ensemble, system.phases.index(phase))
     states = ensemble["configurations"].values[point, int(data.replicas["test"][0]), -1]
     phase_figures.draw_saliency(
-        run,
+        run.figures,
         system,
         states,
         saliency(classifier, states, phase),

@@ -131,7 +131,7 @@ def test_a_run_killed_in_training_goes_on_where_it_was(finished: tuple[Path, str
     process.wait()
     before = table.read_text().splitlines()[:-1]  # the last row may be ahead of the last checkpoint
     assert len(before) >= 3
-    assert not (table.parent / "results.json").exists()
+    assert not (table.parent / "report.html").exists()
 
     again = start(folder, *overrides)
     printed, _ = again.communicate(timeout=300)

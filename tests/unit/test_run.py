@@ -22,7 +22,9 @@ def test_an_unfinished_run_goes_on_and_a_finished_one_gets_a_successor(tmp_path:
     first = open_run(config(tmp_path), steps=1)
     assert first.folder == tmp_path / "toy" / "001"
     assert open_run(config(tmp_path), steps=1).folder == first.folder
-    first.finish()
+    page = first.finish()
+    assert page == first.folder / "report.html"
+    assert "toy" in page.read_text()
     assert open_run(config(tmp_path), steps=1).folder == tmp_path / "toy" / "002"
 
 
@@ -60,7 +62,7 @@ def test_results_hold_timings_versions_and_no_nan(tmp_path: Path) -> None:
     broken.results["metrics"] = {"loss": float("nan")}
     with pytest.raises(ValueError, match="not JSON compliant"):
         broken.finish()
-    assert not (broken.folder / "results.json").exists()
+    assert not list(broken.folder.glob("re*"))
 
 
 def test_a_step_that_fails_takes_no_time_into_the_results(tmp_path: Path) -> None:

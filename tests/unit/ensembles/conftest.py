@@ -48,9 +48,7 @@ def sampler():
 
 @pytest.fixture
 def plan():
-    return plan_grid(
-        "toy", {"T": "0.4:0.6:0.1", "rho0": [2.0, 3.0]}, 3, 2, 7, Protocol(waiting=10.0)
-    )
+    return plan_grid("toy", {"T": "0.4:0.6:0.1", "rho0": [2.0, 3.0]}, 3, 2, 7, Protocol(waiting=10.0))
 
 
 @pytest.fixture

@@ -1,0 +1,153 @@
+"""The pictures of the step that names phases without labels: which arrays go into each, and its caption."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from jaxtyping import Float
+
+from lattice_ml.figures import save
+from lattice_ml.figures.captions import caption
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+    from lattice_ml.phases.embed import Embedding
+    from lattice_ml.phases.label import Labels
+    from lattice_ml.systems.base import System
+
+DRAWN_COMPONENTS = 5
+
+
+def draw_components(folder: Path, embedding: Embedding) -> None:
+    """Principal components, before any name is given."""
+    from lattice_ml.figures import pca
+
+    save(
+        folder,
+        "pca",
+        {"ratios": embedding.ratios, "profiles": embedding.components[:DRAWN_COMPONENTS].mean(axis=2)},
+        pca.draw,
+    )
+    caption(
+        folder,
+        "pca",
+        "Principal components",
+        "Share of the variance of each principal component of the magnetisation matrix, of all variance including the "
+        "components not kept; below, the leading components averaged over y. A band travelling along x "
+        "appears as pairs "
+        "of waves of periods L, L/2, L/3.",
+        f"Explained-variance ratios of {len(embedding.ratios)} principal components, and the x-profiles of the first "
+        f"{DRAWN_COMPONENTS}.",
+    )
+
+
+def draw_plane(folder: Path, system: System, ensemble: xr.Dataset, embedding: Embedding, phase: np.ndarray) -> None:
+    """The UMAP plane; ``phase`` [configuration]: indices into the system's phases, -1 where there is none (yet)."""
+    from lattice_ml.figures import embedding as plane
+
+    control = np.asarray(ensemble["T"].values)
+    save(
+        folder,
+        "embedding",
+        {
+            "umap": embedding.plane,
+            "T": np.repeat(control, len(phase) // len(control)),
+            "phase": phase,
+            "phases": system.phases,
+            "rho0": float(ensemble["rho0"].values[0]),
+        },
+        plane.draw,
+    )
+    caption(
+        folder,
+        "embedding",
+        "Phases without labels",
+        "Every configuration as a point in the UMAP plane of its principal components, coloured by temperature (left) "
+        "and by the phase that its cluster was named (right). No label was given: the clusters were found by density, "
+        "and named by their mean order and density modulation.",
+        f"UMAP plane of {len(phase)} configurations, coloured by temperature and by phase.",
+    )
+
+
+def draw_labels(folder: Path, system: System, ensemble: xr.Dataset, labels: Labels) -> None:
+    """What the clusters say: the observables along the scan, and one configuration of each phase."""
+    from lattice_ml.figures import configurations, order_parameter
+
+    rho0 = float(ensemble["rho0"].values[0])
+    control = np.asarray(ensemble["T"].values)
+    shown = {"order": r"$\langle|\bar m|\rangle$", "band_amplitude": "band amplitude"}
+    values = [system.observables(ensemble["configurations"][k].to_numpy()) for k in range(len(control))]
+    replicas = {name: np.stack([point[name].mean(axis=-1) for point in values]) for name in shown}
+    found = [row for row in labels.transitions if row["T"] is not None]
+    order = np.argsort(control)
+    save(
+        folder,
+        "order_parameter",
+        {
+            "T": control[order],
+            "means": [replicas[name].mean(axis=1)[order] for name in shown],
+            "errors": [standard_error(replicas[name])[order] for name in shown],
+            "names": list(shown.values()),
+            "transitions": [row["transition"] for row in found],
+            "transition_T": [row["T"] for row in found],
+            "transition_error": [row["error"] or 0.0 for row in found],
+            "rho0": rho0,
+        },
+        order_parameter.draw,
+    )
+    caption(
+        folder,
+        "order_parameter",
+        "Order parameter",
+        "Order parameter and amplitude of the lowest magnetisation mode along the drift (non-zero where a "
+        "band stands), "
+        "with one standard error over replicas. Vertical lines: transition temperatures read off the clusters.",
+        "Order parameter and band amplitude against temperature with the transition temperatures of the clusters.",
+    )
+
+    middles = [middle_point(labels, ensemble, phase) for phase in range(len(system.phases))]
+    fields = np.stack([channels_of(system, ensemble["configurations"][k, 0, -1].to_numpy()) for k in middles])
+    save(
+        folder,
+        "configurations",
+        {
+            "fields": fields,
+            "channels": system.channels,
+            "phases": system.phases,
+            "T": control[middles],
+            "rho0": rho0,
+        },
+        configurations.draw,
+    )
+    caption(
+        folder,
+        "configurations",
+        "Typical configurations",
+        "The last sample of the first replica at the middle temperature of each phase. The drift is along x.",
+        "Magnetisation and density maps of one configuration of each phase.",
+    )
+
+
+def channels_of(system: System, states: np.ndarray) -> np.ndarray:
+    """What the net sees of one configuration: float32 ``[channel, x, y]``."""
+    import torch
+
+    return system.to_channels(torch.from_numpy(states.astype(np.int32))).numpy()
+
+
+def middle_point(labels: Labels, ensemble: xr.Dataset, phase: int) -> int:
+    """The point nearest to the middle of a phase's temperature range."""
+    control = np.asarray(ensemble["T"].values)
+    own = control[labels.labels[:, 0, 0] == phase]
+    return int(np.argmin(np.abs(control - (own.min() + own.max()) / 2)))
+
+
+def standard_error(replicas: Float[np.ndarray, "point replica *rest"]) -> Float[np.ndarray, "point *rest"]:
+    """Standard error of the mean over replicas, nan for a single one."""
+    count = replicas.shape[1]
+    if count == 1:
+        return np.full_like(replicas[:, 0], np.nan)
+    return replicas.std(axis=1, ddof=1) / np.sqrt(count)
