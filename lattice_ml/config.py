@@ -68,6 +68,8 @@ class _Config(_Section):
 def validate(config: DictConfig) -> None:
     """Raise ``UserError`` with one sentence on the first thing that is wrong with a composed configuration."""
     plain: Any = OmegaConf.to_container(config, resolve=True, throw_on_missing=True)
+    if "workflow" in plain and not plain["name"]:
+        raise UserError("no experiment is named: give experiment=<name>, e.g. experiment=aim_quick, or name=<yours>.")
     try:
         _Config.model_validate(plain)
     except ValidationError as error:

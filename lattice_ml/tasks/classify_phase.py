@@ -36,7 +36,13 @@ class ClassifyPhase(L.LightningModule):
     scale: Tensor
 
     def __init__(
-        self, net: nn.Module, system: System, lr: float = 1e-3, l2: float = 0.01, channels_last: bool = True
+        self,
+        net: nn.Module,
+        system: System,
+        lr: float = 1e-3,
+        l2: float = 0.01,
+        channels_last: bool = True,
+        compile: bool = False,
     ) -> None:
         super().__init__()
         if not 0 < lr < math.inf:
@@ -49,6 +55,8 @@ class ClassifyPhase(L.LightningModule):
         )
         self.memory_format = torch.channels_last if channels_last else torch.contiguous_format
         self.net = net.to(memory_format=self.memory_format)  # pyright: ignore[reportCallIssue]
+        if compile:
+            self.net.compile()  # in place: the names of the weights stay those of the plain net
         self.system, self.phases, self.lr, self.l2 = system, tuple(phases), lr, l2
         self.penalised = [m.weight for m in net.modules() if isinstance(m, nn.Conv2d | nn.Linear)]
         self.register_buffer("scale", torch.ones(len(system.channels)))

@@ -23,6 +23,7 @@ def run(script: str, *overrides: str, folder: Path) -> subprocess.CompletedProce
 
 
 MISTAKES = [
+    ("train.py", [], "give experiment=<name>"),
     ("train.py", ["experiment=aim_rho33"], "did you mean experiment=aim_rho3"),
     ("train.py", ["experiment=aim_quick", "ensemble.grid.T=[-0.3]"], "T = -0.3 is not a temperature"),
     ("train.py", ["experiment=aim_quick", "system.eps=1.5"], "-1 <= eps <= 1"),
@@ -43,7 +44,7 @@ MISTAKES = [
 ]
 
 
-@pytest.mark.parametrize(("script", "overrides", "expected"), MISTAKES, ids=[" ".join(m[1]) for m in MISTAKES])
+@pytest.mark.parametrize(("script", "overrides", "expected"), MISTAKES, ids=[" ".join(m[1]) or "nothing" for m in MISTAKES])
 def test_one_sentence_and_exit_code_2(script: str, overrides: list[str], expected: str, tmp_path: Path) -> None:
     ended = run(script, *overrides, folder=tmp_path)
     assert ended.returncode == 2, ended.stderr

@@ -192,3 +192,11 @@ class TestLoad:
         with pytest.raises(UserError, match=message) as refusal:
             load_classifier(path, net(), SYSTEM)
         assert "\n" not in str(refusal.value)
+
+
+@pytest.mark.slow
+def test_a_compiled_net_is_the_same_function_with_the_same_weight_names() -> None:
+    x = torch.randint(0, 5, (4, 2, *EXTENTS), generator=torch.Generator().manual_seed(3)).float()
+    eager, compiled = ClassifyPhase(net(), SYSTEM), ClassifyPhase(net(), SYSTEM, compile=True)
+    assert list(compiled.state_dict()) == list(eager.state_dict())
+    torch.testing.assert_close(compiled(x), eager(x))
