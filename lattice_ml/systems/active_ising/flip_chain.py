@@ -39,7 +39,8 @@ class FlipRates:
 
     quick: float32, 2^16 times the total rate per tick, rounded up; infinite where n+ + n- >= 2^bits - 1, which sends
     an event that meets such a site to the careful path before the site can outgrow the table.
-    rate: float64, the total rate per tick. plus: uint32 threshold of the probability that a + particle flips.
+    rate: float64, the total rate per tick. plus: threshold of the probability that a + particle flips; a uint64, since
+    certainty is 2^32: a word of 2^32 - 1 must not flip a particle that is not there.
     """
 
     bits: int
@@ -59,7 +60,7 @@ class FlipRates:
         quick = np.minimum(rate * 2.0**16 * (1 + 2.0**-21), 1e38).astype(np.float32)
         quick[plus + minus >= 2**bits - 1] = np.inf
         share = np.divide(down, down + up, out=np.zeros_like(down), where=rate > 0)
-        threshold = np.minimum(np.rint(share * 2.0**32), 2.0**32 - 1).astype(np.uint32)
+        threshold = np.rint(share * 2.0**32).astype(np.uint64)
         return cls(bits, quick.ravel(), rate.ravel(), threshold.ravel())
 
 
@@ -116,7 +117,7 @@ def advance(counts, age, lead, scale, bits, rate, plus_share, trials, flip_key, 
         v, total = u, after
         if v >= x - 0.5 * x * x and (v >= x or -log64(1.0 - v) >= x):
             return counts
-        if words[row, column + U1] < plus_share[index]:
+        if np.uint64(words[row, column + U1]) < plus_share[index]:
             counts += MINUS_ONE - PLUS_ONE
         else:
             counts += PLUS_ONE - MINUS_ONE

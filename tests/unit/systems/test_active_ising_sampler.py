@@ -4,9 +4,12 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
+from numba import njit
 
+from lattice_ml import rng
 from lattice_ml.errors import UserError
 from lattice_ml.systems.active_ising import event_driven, random_sequential
+from lattice_ml.systems.active_ising.flip_chain import FLIP_BATCH, FlipRates, advance
 from lattice_ml.systems.active_ising.physics import ActiveIsing
 from lattice_ml.systems.active_ising.sampler import ALGORITHMS, ActiveIsingSampler
 from lattice_ml.systems.active_ising.start import start_state
@@ -209,3 +212,26 @@ def test_bad_settings():
 def test_extreme_temperatures(temperature):
     point = {"T": temperature, "rho0": 3.0}
     SYSTEM.check(sample("event_driven", [(point, 0)], start="random"), point)
+
+
+@njit
+def first_jump(counts, age, bits, rate, share, key, words):
+    """The chain after trial 1 of the batch ``words``, whose next trials lie in ``words`` too."""
+    return advance(counts, age, 0.0, 1.0, bits, rate, share, np.array([1], np.uint64), key, words)
+
+
+@pytest.mark.parametrize("temperature", [0.2, 0.47, 2.0])
+@pytest.mark.parametrize("occupation", [1, 5])
+@pytest.mark.parametrize("aligned", ["plus", "minus"])
+@pytest.mark.parametrize("word", [0, 2**32 - 1])
+def test_an_aligned_site_flips_a_particle_that_it_has(temperature, occupation, aligned, word):
+    """Once in 2^32 flips the deciding word is the largest there is: certainty must hold even then."""
+    rates = FlipRates.at(temperature, 4)
+    words = np.full((FLIP_BATCH, 4), 2**32 - 1, np.uint32)  # of the later trials: no further jump
+    words[0, 2:] = 0, word  # the first jump comes at once, and ``word`` decides what flips
+    counts = np.uint64(occupation if aligned == "plus" else occupation << 16)
+    age = np.uint64(max(1, round(0.01 / rates.rate.max())))
+    key = rng.stream_key(0, 0, 0, rng.FLIPS)
+    after = int(first_jump(counts, age, np.uint64(rates.bits), rates.rate, rates.plus, key, words))
+    flipped = (occupation - 1, 1) if aligned == "plus" else (1, occupation - 1)
+    assert (after & 0xFFFF, after >> 16) == flipped
