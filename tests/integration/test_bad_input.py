@@ -44,7 +44,9 @@ MISTAKES = [
 ]
 
 
-@pytest.mark.parametrize(("script", "overrides", "expected"), MISTAKES, ids=[" ".join(m[1]) or "nothing" for m in MISTAKES])
+@pytest.mark.parametrize(
+    ("script", "overrides", "expected"), MISTAKES, ids=[" ".join(mistake[1]) or "nothing" for mistake in MISTAKES]
+)
 def test_one_sentence_and_exit_code_2(script: str, overrides: list[str], expected: str, tmp_path: Path) -> None:
     ended = run(script, *overrides, folder=tmp_path)
     assert ended.returncode == 2, ended.stderr

