@@ -5,7 +5,9 @@ Hydra has already refused keys that do not exist. Here values are checked by pyd
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Annotated, Any, Literal
 
 from hydra.utils import instantiate
@@ -33,6 +35,7 @@ class _Ensemble(_Section):
 
 
 class _Sampler(_Section):
+    algorithm: str
     device: Literal["cpu"] = "cpu"
 
 
@@ -46,7 +49,14 @@ class _Task(_Section):
     l2: NonNegative
 
 
+class _Phases(_Section):
+    components: Count
+    seed: Seed
+
+
 class _Model(_Section):
+    filters: Count = 1
+    hidden: Count = 1
     padding_mode: Literal["zeros", "circular"] = "zeros"
 
 
@@ -55,11 +65,13 @@ class _Trainer(_Section):
 
 
 class _Config(_Section):
+    name: str = "sample"
     ensemble: _Ensemble
     survey: _Ensemble | None = None
     sampler: _Sampler
     data: _Data | None = None
     model: _Model | None = None
+    phases: _Phases | None = None
     task: _Task | None = None
     trainer: _Trainer | None = None
     seed: Seed = 0
@@ -76,7 +88,17 @@ def validate(config: DictConfig) -> None:
         raise UserError(_sentence(error)) from None
     for key in ("ensemble", "survey"):
         if plain.get(key):
-            _check_points(plain["system"], plain[key])
+            with speaking_of(key):
+                _check_points(plain["system"], plain[key])
+
+
+@contextmanager
+def speaking_of(section: str) -> Iterator[None]:
+    """Let a ``UserError`` about an ensemble name the section that the user must change, e.g. ``survey``."""
+    try:
+        yield
+    except UserError as error:
+        raise UserError(re.sub(r"\bensemble\.(?=\w)", f"{section}.", str(error))) from None
 
 
 def _check_points(system: Mapping[str, Any], ensemble: Mapping[str, Any]) -> None:

@@ -35,8 +35,9 @@ def entry(config_name: str) -> Callable[[Callable[[DictConfig], None]], Callable
     def decorate(function: Callable[[DictConfig], None]) -> Callable[[], None]:
         @functools.wraps(function)
         def job(config: DictConfig) -> None:
-            with _one_sentence_on_error():  # here, since Hydra announces what leaves a job
+            with one_sentence(explain):  # here, since Hydra announces what leaves a job
                 validate(config)
+            with one_sentence(explain_work):
                 function(config)
 
         composed = hydra.main(version_base="1.3", config_path=str(CONF), config_name=config_name)(job)
@@ -44,7 +45,7 @@ def entry(config_name: str) -> Callable[[Callable[[DictConfig], None]], Callable
         @functools.wraps(function)
         def main() -> None:
             os.environ["HYDRA_FULL_ERROR"] = "1"  # what does not compose reaches us instead of Hydra's own printer
-            with _one_sentence_on_error():
+            with one_sentence(explain):
                 composed()
 
         return main
@@ -53,25 +54,31 @@ def entry(config_name: str) -> Callable[[Callable[[DictConfig], None]], Callable
 
 
 @contextmanager
-def _one_sentence_on_error() -> Iterator[None]:
+def one_sentence(explanation: Callable[[BaseException], str | None]) -> Iterator[None]:
+    """End the process on an error: with the explanation and exit code 2, or, on Ctrl-C, with exit code 130."""
     try:
         yield
     except KeyboardInterrupt:
         print("\nStopped; the same command goes on from here.", file=sys.stderr)
         sys.exit(130)
     except Exception as error:
-        sentence = explain(error)
+        sentence = explanation(error)
         if sentence is None:
             raise
         print(f"error: {sentence}", file=sys.stderr)
         sys.exit(2)
 
 
+def explain_work(error: BaseException) -> str | None:
+    """Once the configuration is sound, only a ``UserError`` is the user's; other errors are defects of ours."""
+    return next((str(link) for link in _chain(error) if isinstance(link, UserError)), None)
+
+
 def explain(error: BaseException) -> str | None:
-    """The one sentence that a user's mistake deserves, or None if the error is not the user's."""
-    for link in _chain(error):
-        if isinstance(link, UserError):
-            return str(link)
+    """The one sentence that a configuration which does not compose or is not sound deserves; None if it is neither."""
+    sentence = explain_work(error)
+    if sentence is not None:
+        return sentence
     for link in _chain(error):
         if isinstance(link, MissingConfigException) and link.missing_cfg_file is not None:
             return _unknown_choice(str(link.missing_cfg_file), link.options)

@@ -7,11 +7,13 @@ checkpoint, so that after any interruption the table is exactly that of the epoc
 from __future__ import annotations
 
 import csv
-import os
+import io
 from pathlib import Path
 from typing import Any
 
 from lightning import Callback, LightningModule, Trainer
+
+from lattice_ml.files import write_file
 
 
 class History(Callback):
@@ -32,12 +34,11 @@ class History(Callback):
 
     def _write(self) -> None:
         names = list(dict.fromkeys(name for row in self.rows for name in row))
-        partial = self.path.with_suffix(".partial")
-        with partial.open("w", newline="") as file:
-            table = csv.DictWriter(file, fieldnames=names)
-            table.writeheader()
-            table.writerows(self.rows)
-        os.replace(partial, self.path)
+        text = io.StringIO(newline="")
+        table = csv.DictWriter(text, fieldnames=names)
+        table.writeheader()
+        table.writerows(self.rows)
+        write_file(self.path, text.getvalue().encode())
 
     def state_dict(self) -> dict[str, Any]:
         return {"rows": self.rows}

@@ -9,7 +9,6 @@ from __future__ import annotations
 import base64
 import json
 import math
-import os
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from importlib.resources import files
@@ -20,6 +19,7 @@ import jinja2
 
 from lattice_ml.errors import UserError
 from lattice_ml.figures.style import phase_colours
+from lattice_ml.files import write_file
 
 HERO = "phase_diagram"  # the figure that stands beside the table of boundaries
 
@@ -62,10 +62,7 @@ def write(run_folder: Path | str) -> Path:
         config=config.read_text(encoding="utf-8", errors="replace") if config.is_file() else None,
     )
     report = folder / "report.html"
-    # Replaced in one step: a reader, or a kill, never meets half a page.
-    unfinished = folder / "report.html.part"
-    unfinished.write_text(page, encoding="utf-8")
-    os.replace(unfinished, report)
+    write_file(report, page.encode())
     return report
 
 

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import json
-import os
 import platform
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -19,6 +18,10 @@ from rich.console import Console
 from rich.table import Table
 
 from lattice_ml.errors import UserError
+from lattice_ml.files import disk_errors, lock, write_file
+
+LOCK = ".lock"
+"""Held by the process that is at work in a run's folder."""
 
 PACKAGES = ("lattice-ml", "torch", "lightning", "numpy", "numba", "scikit-learn", "umap-learn", "captum", "zarr")
 
@@ -40,7 +43,7 @@ class Run:
         self._started = time.monotonic()
         for room in ("checkpoints", "figures"):
             (folder / room).mkdir(parents=True, exist_ok=True)
-        write_text(folder / "config.yaml", OmegaConf.to_yaml(config, resolve=True))
+        write_file(folder / "config.yaml", OmegaConf.to_yaml(config, resolve=True).encode())
 
     @property
     def figures(self) -> Path:
@@ -48,10 +51,9 @@ class Run:
         return self.folder / "figures"
 
     @property
-    def last_checkpoint(self) -> Path | None:
-        """Where an interrupted training goes on, if it was interrupted."""
-        path = self.folder / "checkpoints" / "last.ckpt"
-        return path if path.exists() else None
+    def checkpoints(self) -> Path:
+        """Where the training leaves ``best.ckpt`` and ``last.ckpt``."""
+        return self.folder / "checkpoints"
 
     @contextmanager
     def step(self, name: str, doing: str) -> Iterator[None]:
@@ -71,7 +73,8 @@ class Run:
             **{package: version(package) for package in PACKAGES},
         }
         self.results["finished"] = datetime.now(UTC).isoformat(timespec="seconds")
-        write_text(self.folder / "results.json", json.dumps(self.results, indent=2, allow_nan=False) + "\n")
+        results = json.dumps(self.results, indent=2, allow_nan=False)
+        write_file(self.folder / "results.json", f"{results}\n".encode())
         return report.write(self.folder)
 
     def show_boundaries(self, page: Path) -> None:
@@ -87,40 +90,57 @@ class Run:
         self.console.print(f"report: {page}", highlight=False, soft_wrap=True)
 
 
-def open_run(config: DictConfig, steps: int) -> Run:
-    """Find or make the folder ``<paths.runs>/<name>/<run.id>/``.
+@contextmanager
+def open_run(config: DictConfig, steps: int) -> Iterator[Run]:
+    """Find or make the folder ``<paths.runs>/<name>/<run.id>/`` and hold it for this process alone.
 
-    run.id = auto: the newest unfinished run with this very configuration, else the next free number. A given id is
-    taken as it is: its unfinished run goes on, a finished one or one of another configuration is a ``UserError``.
+    run.id = auto: the newest unfinished run with this very configuration that no other process holds, else the next
+    free number. A given id is taken as it is: its unfinished run goes on, a finished one, one of another
+    configuration and one that another process holds are a ``UserError``. So is a disk that is full or forbidden.
     """
     home = Path(config.paths.runs) / config.name
-    if config.run.id != "auto":
-        folder = home / str(config.run.id)
-        if finished(folder):
-            raise UserError(f"the run {folder} is finished: give another run.id, or run.id=auto for a new number.")
-        if (folder / "config.yaml").exists() and not _same(folder, config):
-            raise UserError(
-                f"the run {folder} was begun with another configuration: give another run.id, or run.id=auto."
-            )
-        return Run(folder, config, steps)
-    numbered = sorted((path for path in home.glob("[0-9]*") if path.name.isdigit()), key=lambda path: int(path.name))
-    for folder in reversed(numbered):
-        if not finished(folder) and _same(folder, config):
-            return Run(folder, config, steps)
-    following = int(numbered[-1].name) + 1 if numbered else 1
-    return Run(home / f"{following:03d}", config, steps)
+    with disk_errors(home, "paths.runs"), ExitStack() as held:
+        folder = _given(home, config, held) if config.run.id != "auto" else _automatic(home, config, held)
+        yield Run(folder, config, steps)
+
+
+def _given(home: Path, config: DictConfig, held: ExitStack) -> Path:
+    folder = home / str(config.run.id)
+    if finished(folder):
+        raise UserError(f"the run {folder} is finished: give another run.id, or run.id=auto for a new number.")
+    if (folder / "config.yaml").exists() and not _same(folder, config):
+        raise UserError(f"the run {folder} was begun with another configuration: give another run.id, or run.id=auto.")
+    folder.mkdir(parents=True, exist_ok=True)
+    held.enter_context(lock(folder / LOCK, f"another process is at work in {folder}: wait for it, or give a run.id."))
+    return folder
+
+
+def _automatic(home: Path, config: DictConfig, held: ExitStack) -> Path:
+    home.mkdir(parents=True, exist_ok=True)
+    with ExitStack() as choosing:  # two commands that start together choose one after the other
+        while True:
+            try:
+                choosing.enter_context(lock(home / LOCK, "choosing"))
+                break
+            except UserError:
+                time.sleep(0.05)
+        numbered = sorted((p for p in home.iterdir() if p.name.isdigit()), key=lambda path: int(path.name))
+        for folder in reversed(numbered):
+            if not finished(folder) and _same(folder, config):
+                try:
+                    held.enter_context(lock(folder / LOCK, "held"))
+                except UserError:
+                    continue  # the same command is running there
+                return folder
+        folder = home / f"{int(numbered[-1].name) + 1 if numbered else 1:03d}"
+        folder.mkdir()
+        held.enter_context(lock(folder / LOCK, "held"))
+        return folder
 
 
 def finished(folder: Path) -> bool:
     """Has the run in this folder come to its end?"""
     return (folder / "report.html").exists()
-
-
-def write_text(path: Path, text: str) -> None:
-    """Write a file so that it is either the old one or the new one, never half of it."""
-    partial = path.with_name(path.name + ".partial")
-    partial.write_text(text, encoding="utf-8")
-    os.replace(partial, path)
 
 
 def _same(folder: Path, config: DictConfig) -> bool:

@@ -14,6 +14,7 @@ from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 
 from lattice_ml.ensembles.plan import build_plan
+from lattice_ml.errors import UserError
 from lattice_ml.run import Run
 
 if TYPE_CHECKING:
@@ -28,6 +29,11 @@ if TYPE_CHECKING:
 def build(section: DictConfig, **objects: Any) -> Any:
     """Call the section's ``_target_`` with its plain values and with live objects, which Hydra must not copy."""
     return instantiate(section, _partial_=True, _convert_="all")(**objects)
+
+
+def ensembles(config: DictConfig) -> dict[str, DictConfig]:
+    """The sections of the configuration that are ensembles: the one trained on, then the survey, if there is one."""
+    return {key: config[key] for key in ("ensemble", "survey") if config.get(key) is not None}
 
 
 def build_system(system: DictConfig, ensemble: DictConfig) -> System:
@@ -64,21 +70,30 @@ def seed_everything(seed: int) -> None:
     lightning.seed_everything(seed, workers=True, verbose=False)
 
 
-def build_trainer(config: DictConfig, run: Run, callbacks: list[Callback], loggers: list[Logger]) -> Trainer:
-    """Lightning's Trainer with the configured callbacks; checkpoints go into the run folder."""
+def build_trainer(config: DictConfig, folder: Path, callbacks: list[Callback], loggers: list[Logger]) -> Trainer:
+    """Lightning's Trainer with the configured callbacks; checkpoints go into ``<folder>/checkpoints``.
+
+    Raises ``UserError`` if Lightning refuses the settings, such as an accelerator that is not there.
+    """
+    from lightning.fabric.utilities.exceptions import MisconfigurationException
+
     logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)  # no tips, no list of absent accelerators
     configured = []
-    for callback in config.callbacks.values():
-        own = {"dirpath": str(run.folder / "checkpoints")} if callback._target_.endswith("ModelCheckpoint") else {}
+    for callback in filter(None, config.callbacks.values()):
+        own = {"dirpath": str(folder / "checkpoints")} if callback._target_.endswith("ModelCheckpoint") else {}
         configured.append(build(callback, **own))
-    return build(config.trainer, callbacks=[*configured, *callbacks], logger=loggers, default_root_dir=str(run.folder))
+    try:
+        return build(config.trainer, callbacks=[*configured, *callbacks], logger=loggers, default_root_dir=str(folder))
+    except (MisconfigurationException, ValueError, TypeError) as error:
+        raise UserError(f"the trainer cannot be set up so: {str(error).splitlines()[0].rstrip('.')}.") from error
 
 
 @contextmanager
 def open_loggers(config: DictConfig, run: Run) -> Iterator[list[Logger]]:
     """The loggers of ``logger=…``; W&B's process is finished on every way out."""
     loggers = []
-    for name, logger in config.logger.items():
+    configured = config.get("logger") or {}
+    for name, logger in configured.items():
         own: dict[str, Any] = {"save_dir": str(run.folder)}
         if name == "wandb":
             own |= {"name": f"{config.name}/{run.folder.name}", "group": config.name, "offline": not logged_in()}
@@ -90,7 +105,7 @@ def open_loggers(config: DictConfig, run: Run) -> Iterator[list[Logger]]:
             logger.log_hyperparams(plain)
         yield loggers
     finally:
-        if "wandb" in config.logger:
+        if "wandb" in configured:
             import wandb
 
             wandb.finish()

@@ -159,7 +159,7 @@ class EnsembleData(L.LightningDataModule):
         index, stream = batch
         if self.states.device != index.device:  # the first batch of a run takes the ensemble to its device
             self.states, self.labels = self.states.to(index.device), self.labels.to(index.device)
-        states = self.states.index_select(0, index)  # copies whole rows: 16 times faster than self.states[index]
+        states = self.states.index_select(0, index)  # copies whole rows, which self.states[index] does not
         if self.augment is not None and stream is not None:
             states = self.augment(states, torch.Generator().manual_seed(stream))
         return self.system.to_channels(states), self.labels[index]

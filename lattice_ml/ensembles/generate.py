@@ -65,6 +65,7 @@ def prepare(system: System, sampler: Sampler, plan: Plan, path: str | Path) -> N
     path = Path(path)
     for point in plan.points:
         system.validate(point)
+        sampler.validate(system, point)
     require_space(path, system, plan, set(all_chunks(system, plan)) - done_chunks(path))
     prepare_store(path, system, sampler, plan)
 

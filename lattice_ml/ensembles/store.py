@@ -14,10 +14,11 @@ from typing import Any
 import xarray as xr
 import zarr
 
-from lattice_ml.ensembles.atomic import LOCK, AtomicStore, disk_errors, lock, write_file
+from lattice_ml.ensembles.atomic import LOCK, AtomicStore, disk_errors, lock
 from lattice_ml.ensembles.layout import DIMENSIONS, KIND, VERSION, Chunk, empty_ensemble, identity
 from lattice_ml.ensembles.plan import Plan
 from lattice_ml.errors import UserError
+from lattice_ml.files import write_file
 from lattice_ml.systems.base import Sampler, System
 
 DTYPES = frozenset(f"{kind}{bits}" for kind in ("int", "uint") for bits in (8, 16, 32, 64)) | {"float32", "float64"}

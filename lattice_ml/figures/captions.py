@@ -6,6 +6,8 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
+from lattice_ml.files import write_file
+
 
 def caption(folder: Path, name: str, title: str, text: str, alt: str) -> None:
     """Set the entry of ``<folder>/<name>.png``. ``alt`` is for those who cannot see it."""
@@ -27,4 +29,4 @@ def _read(folder: Path) -> dict[str, dict[str, str]]:
 
 
 def _write(folder: Path, captions: dict[str, dict[str, str]]) -> None:
-    (folder / "captions.json").write_text(json.dumps(captions, indent=2) + "\n", encoding="utf-8")
+    write_file(folder / "captions.json", f"{json.dumps(captions, indent=2)}\n".encode())

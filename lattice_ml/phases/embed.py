@@ -19,6 +19,7 @@ from __future__ import annotations
 
 import math
 import warnings
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -64,7 +65,7 @@ def embed(ensemble: xr.Dataset, system: System, components: int = 25, neighbours
     count, *extents = field.shape
     matrix = field.reshape(count, -1)
     ratios, weights, mean, principal = principal_components(matrix, min(components, *matrix.shape), seed)
-    images = symmetric_images(field, mean, weights, max(1, math.ceil(ROWS / count) - 1), seed)
+    images = symmetric_images(field, mean, weights, max(1, math.ceil(ROWS / count) - 1), seed, system.mirror)
     everything = np.concatenate((principal[:, None], images), axis=1)
     plane = lay_out(everything.reshape(-1, principal.shape[1]), neighbours, seed).reshape(count, -1, 2)
     return Embedding(
@@ -122,17 +123,18 @@ def symmetric_images(
     weights: Float32[np.ndarray, "component site"],
     count: int,
     seed: int,
+    mirror: Callable[[np.ndarray], np.ndarray],
 ) -> Float32[np.ndarray, "n image component"]:
     """Principal coordinates of ``count`` images of each configuration.
 
-    Each is shifted by its own uniform (dx, dy); images 0, 2, ... are mirrored as well, m(x, y) -> -m(-x, y).
+    Each is shifted by its own uniform (dx, dy); images 0, 2, ... go through the system's ``mirror`` as well.
     """
     generator = np.random.default_rng(seed)
     images = np.empty((len(field), count, len(weights)), dtype=np.float32)
     for n, configuration in enumerate(field):
         shifts = generator.integers(configuration.shape, size=(count, 2))
         moved = np.stack([np.roll(configuration, tuple(shift), axis=(0, 1)) for shift in shifts])
-        moved[::2] = -moved[::2, ::-1]
+        moved[::2] = mirror(moved[::2])
         images[n] = (moved.reshape(count, -1) - mean) @ weights.T
     return images
 

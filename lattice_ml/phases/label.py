@@ -6,8 +6,8 @@ With no human in between:
    configuration that HDBSCAN leaves out as noise joins its nearest clustered neighbour.
 2. Groups: a symmetry of the rules maps a phase onto itself or its twin (the mirror takes the liquid with m > 0 to the
    one with m < 0, a translation moves a band). So clusters that the images of one another fall into are one group.
-3. Names: the observables of the groups say which phase each is, or that they are no phases (``flocking_phases`` for the
-   Active Ising Model). Finer and finer clusters are tried, coarsest first, until every phase of the system is found.
+3. Names: the observables of the groups say which phase each is, or that they are no phases (the system's own
+   ``name_groups``). Finer and finer clusters are tried, coarsest first, until every phase of the system is found.
 4. Temperatures: the transition between two phases lies where their shares of the configurations cross
    (``boundary.boundaries``), and every configuration is labelled by the temperature range that it lies in.
 
@@ -16,7 +16,6 @@ Source of the idea: Casert et al., PRE 99, 023304, Sec. III (there a human named
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -43,9 +42,6 @@ TWIN = 0.15
 images at the rim of a cluster, well below the share of one of three arcs into which a ring of band positions may
 break."""
 
-NamingRule = Callable[[Mapping[str, Float[np.ndarray, " n"]], Int64[np.ndarray, " n"]], "list[str] | None"]
-"""Observables of every configuration and its group -> the phase of each group, or None if the groups are not phases."""
-
 
 @dataclass(frozen=True)
 class Labels:
@@ -64,6 +60,11 @@ class Labels:
     transitions: list[dict[str, Any]]
     observables: dict[str, dict[str, float]]
 
+    def middle(self, control: Float[np.ndarray, " point"], phase: int) -> int:
+        """The point nearest to the middle of a phase's range; control: the values along the scan ``[point]``."""
+        own = control[self.labels[:, 0, 0] == phase]
+        return int(np.argmin(np.abs(control - (own.min() + own.max()) / 2)))
+
     def summary(self) -> dict[str, Any]:
         """Plain JSON values for ``results.json``."""
         return {
@@ -76,61 +77,15 @@ class Labels:
         }
 
 
-def flocking_phases(
-    observables: Mapping[str, Float[np.ndarray, " n"]], group: Int64[np.ndarray, " n"]
-) -> list[str] | None:
-    """Phases of groups of configurations of a flock; several groups may be one phase.
-
-    A band modulates the density (k_x = 1 mode ~ sin(pi f) for a band that fills the share f of the torus), while the
-    homogeneous phases only have the modulation of finite size. So the groups are cut where the logarithm of their mean
-    ``density_band`` jumps most, which must be by a factor of 3: those above are L+G. The others are cut where their
-    mean ``order`` jumps most: those above are L, those below G, and L must be more ordered than L+G, and L+G twice as
-    ordered as G. None as well if over a tenth of a group lies on the other side of a cut, for then it mixes phases.
-    """
-    count = int(group.max()) + 1
-    size = np.bincount(group, minlength=count)
-    modulation, order = (
-        np.bincount(group, observables[name], minlength=count) / size for name in ("density_band", "order")
-    )
-    modulation = np.log(np.maximum(modulation, 1e-12))
-    jump, cut = _largest_jump(modulation)
-    band = modulation > cut
-    if jump < np.log(3) or band.all() or (~band).sum() < 2:
-        return None
-    step, divide = _largest_jump(order[~band])
-    liquid = ~band & (order > divide)
-    gas = ~band & ~liquid
-    if step == 0 or order[liquid].min() < order[band].max() or order[band].min() < 2 * order[gas].max():
-        return None
-    astray = np.where(
-        band[group],
-        observables["density_band"] < np.exp(cut),
-        (observables["density_band"] > np.exp(cut)) | (liquid[group] != (observables["order"] > divide)),
-    )
-    if np.any(np.bincount(group, astray, minlength=count) > size / 10):
-        return None
-    return ["L+G" if band[k] else "L" if liquid[k] else "G" for k in range(count)]
-
-
-def _largest_jump(values: Float[np.ndarray, " group"]) -> tuple[float, float]:
-    """Width and middle of the widest interval between neighbouring values."""
-    ordered = np.sort(values)
-    if len(ordered) < 2:
-        return 0.0, float(ordered[0])
-    widest = int(np.argmax(np.diff(ordered)))
-    return float(ordered[widest + 1] - ordered[widest]), float(ordered[widest : widest + 2].mean())
-
-
 def name_clusters(
     embedding: Embedding,
     ensemble: xr.Dataset,
     system: System,
     seed: int = 0,
-    rule: NamingRule = flocking_phases,
 ) -> Labels:
     """Label an embedded ensemble, which must be one scan of the control parameter.
 
-    seed: of the bootstrap. rule: names groups by ``system.observables``.
+    seed: of the bootstrap.
     Raises ``UserError`` if the ensemble holds several scans, or if no clustering of the plane shows the system's phases
     in the order that the system states.
     """
@@ -157,7 +112,7 @@ def name_clusters(
         group = group_twins(cluster[:, 0], cluster[:, 1:])[cluster[:, 0]]
         group = np.unique(group, return_inverse=True)[1]
         seen.append(int(group.max()) + 1)
-        names = rule(flat, group)
+        names = system.name_groups(flat, group)
         if names is None or set(names) != set(system.phases):
             continue
         index = np.array([system.phases.index(name) for name in names])

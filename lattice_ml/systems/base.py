@@ -83,9 +83,24 @@ class System(Protocol):
         """Integer states ``[..., species, x, y]`` to float64 observables, each ``[...]``."""
         ...
 
+    def mirror(self, field: np.ndarray) -> np.ndarray:
+        """The first channel ``[..., x, y]`` under the system's own symmetry beside translations."""
+        ...
+
+    def name_groups(self, observables: Mapping[str, np.ndarray], group: np.ndarray) -> list[str] | None:
+        """A phase for each group of configurations, or None if the groups are no phases.
+
+        observables: name -> ``[n]``, as of ``observables``; group: int64 ``[n]``. Several groups may be one phase.
+        """
+        ...
+
 
 class Sampler(Protocol):
     """An algorithm that draws trajectories of a system."""
+
+    def validate(self, system: Any, point: Point) -> None:
+        """Raise ``UserError`` if this algorithm cannot simulate the system at this point."""
+        ...
 
     def settings(self, point: Point) -> dict[str, Any]:
         """Plain JSON values that determine the law and the bits at this point."""

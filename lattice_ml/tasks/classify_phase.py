@@ -17,6 +17,9 @@ from torchmetrics.classification import MulticlassAccuracy
 from lattice_ml.errors import UserError
 from lattice_ml.systems.base import System
 
+MONITORED = ("train/loss", "val/loss", "val/cross_entropy", "val/acc")
+"""What is logged in every epoch, and may be waited for."""
+
 Batch = tuple[Float[Tensor, "batch channel x y"], Int64[Tensor, " batch"]]
 
 

@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-from jaxtyping import Float
 
 from lattice_ml.figures import save
 from lattice_ml.figures.captions import caption
+from lattice_ml.phases.scan import standard_error
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -108,7 +108,7 @@ def draw_labels(folder: Path, system: System, ensemble: xr.Dataset, labels: Labe
         "Order parameter and band amplitude against temperature with the transition temperatures of the clusters.",
     )
 
-    middles = [middle_point(labels, ensemble, phase) for phase in range(len(system.phases))]
+    middles = [labels.middle(control, phase) for phase in range(len(system.phases))]
     fields = np.stack([channels_of(system, ensemble["configurations"][k, 0, -1].to_numpy()) for k in middles])
     save(
         folder,
@@ -136,18 +136,3 @@ def channels_of(system: System, states: np.ndarray) -> np.ndarray:
     import torch
 
     return system.to_channels(torch.from_numpy(states.astype(np.int32))).numpy()
-
-
-def middle_point(labels: Labels, ensemble: xr.Dataset, phase: int) -> int:
-    """The point nearest to the middle of a phase's temperature range."""
-    control = np.asarray(ensemble["T"].values)
-    own = control[labels.labels[:, 0, 0] == phase]
-    return int(np.argmin(np.abs(control - (own.min() + own.max()) / 2)))
-
-
-def standard_error(replicas: Float[np.ndarray, "point replica *rest"]) -> Float[np.ndarray, "point *rest"]:
-    """Standard error of the mean over replicas, nan for a single one."""
-    count = replicas.shape[1]
-    if count == 1:
-        return np.full_like(replicas[:, 0], np.nan)
-    return replicas.std(axis=1, ddof=1) / np.sqrt(count)

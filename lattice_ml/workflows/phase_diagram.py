@@ -19,11 +19,12 @@ from lattice_ml.runtime import (
     build_ensemble,
     build_system,
     build_trainer,
+    ensembles,
     open_loggers,
-    prepare_ensemble,
     publish,
     seed_everything,
 )
+from lattice_ml.workflows.phase_checks import require_sound
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -36,63 +37,42 @@ if TYPE_CHECKING:
     from lattice_ml.tasks.classify_phase import ClassifyPhase
 
 
-def find_phase_diagram(config: DictConfig) -> Path:
-    """Run the six steps and return the path of the report. Raises ``UserError`` on what the user can mend."""
+def find_phase_diagram(config: DictConfig) -> None:
+    """Run the six steps and print the boundaries. Raises ``UserError`` on what the user can mend."""
     from lattice_ml.figures import captions
-    from lattice_ml.tasks.classify_phase import load_classifier
     from lattice_ml.workflows import phase_figures
 
     seed_everything(config.seed)
     system = build_system(config.system, config.ensemble)
     net = build_net(config, system)
     require_sound(config, system, net)
-    run = open_run(config, steps=6)
-    if run.last_checkpoint is not None:
-        load_classifier(run.last_checkpoint, net, system)  # a damaged one is found now, not after the sampling
-    run.results["system"] = system.parameters()
-
-    with run.step("sample", f"sampling {config.ensemble.name} and {config.survey.name}"):
-        ensemble = build_ensemble(config.system, config.sampler, config.ensemble)
-        survey = build_ensemble(config.system, config.sampler, config.survey)
-        run.results["protocol"] = {"ensemble": protocol_of(ensemble), "survey": protocol_of(survey)}
-    with run.step("embed", "embedding without labels and naming the phases"):
-        labels = name_phases(config, run, system, ensemble)
-    with open_loggers(config, run) as loggers:
-        with run.step("train", "training the classifier"):
-            data = build_data(config, system, ensemble, labels)
-            classifier = train(config, run, data, net, loggers, ensemble.sizes["sample"])
-        with run.step("predict", "predicting phases and finding boundaries"):
-            predict(run, system, classifier, data, labels, ensemble, survey)
-        with run.step("explain", "asking the net where it looked"):
-            explain(run, system, classifier, data, labels, ensemble)
-        with run.step("report", "writing the report"):
-            publish(loggers, run)
-            captions.tell(run.figures, phase_figures.STORY)
-    page = run.finish()
-    run.show_boundaries(page)
-    return page
+    with open_run(config, steps=6) as run:
+        run.results["system"] = system.parameters()
+        with run.step("sample", "sampling " + " and ".join(section.name for section in ensembles(config).values())):
+            sampled = [build_ensemble(config.system, config.sampler, section) for section in ensembles(config).values()]
+            run.results["protocol"] = dict(zip(ensembles(config), map(protocol_of, sampled), strict=True))
+        ensemble = sampled[0]
+        with run.step("embed", "embedding without labels and naming the phases"):
+            labels = name_phases(config, run, system, ensemble)
+        with open_loggers(config, run) as loggers:
+            with run.step("train", "training the classifier"):
+                data = build_data(config, system, ensemble, labels)
+                classifier = train(config, run, data, net, loggers, ensemble.sizes["sample"])
+            with run.step("predict", "predicting phases and finding boundaries"):
+                held_out = np.sort(np.concatenate([data.replicas["val"], data.replicas["test"]]))
+                predict(config, run, system, classifier, [ensemble.isel(replica=held_out), *sampled[1:]])
+            with run.step("explain", "asking the net where it looked"):
+                explain(run, system, classifier, labels, ensemble.isel(replica=data.replicas["test"]))
+            with run.step("report", "writing the report"):
+                publish(loggers, run)
+                captions.tell(run.figures, phase_figures.STORY)
+        page = run.finish()
+        run.show_boundaries(page)
 
 
 def build_net(config: DictConfig, system: System) -> nn.Module:
     """The configured net for the system's channels, torus and phases."""
     return build(config.model, in_channels=len(system.channels), extents=system.extents, classes=len(system.phases))
-
-
-def require_sound(config: DictConfig, system: System, net: nn.Module) -> None:
-    """Raise ``UserError``, before any work, on what would stop the run later."""
-    from lattice_ml.data.datamodule import deal_replicas
-    from lattice_ml.tasks.classify_phase import load_classifier
-
-    deal_replicas(config.ensemble.replicas, list(config.data.split), config.seed)
-    if config.survey.extents != config.ensemble.extents:
-        raise UserError(
-            f"the survey's torus {config.survey.extents} is not the training ensemble's {config.ensemble.extents}: "
-            f"give survey.extents={list(config.ensemble.extents)}."
-        )
-    if config.ckpt_path is not None:
-        load_classifier(config.ckpt_path, net, system)
-    for ensemble in (config.ensemble, config.survey):
-        prepare_ensemble(config.system, config.sampler, ensemble)
 
 
 def build_data(config: DictConfig, system: System, ensemble: xr.Dataset, labels: Labels) -> EnsembleData:
@@ -105,7 +85,7 @@ def build_data(config: DictConfig, system: System, ensemble: xr.Dataset, labels:
         labels.labels,
         batch_size=config.data.batch_size,
         split=list(config.data.split),
-        augment=build(config.data.augment),
+        augment=None if config.data.augment is None else build(config.data.augment),
         seed=config.seed,
     )
 
@@ -138,10 +118,7 @@ def name_phases(config: DictConfig, run: Run, system: System, ensemble: xr.Datas
     labels = name_clusters(embedding, ensemble, system, seed=config.phases.seed)
     label_figures.draw_plane(run.figures, system, ensemble, embedding, labels.phase.ravel())
     label_figures.draw_labels(run.figures, system, ensemble, labels)
-    rho0 = float(ensemble["rho0"].values[0])
-    summary = labels.summary()
-    summary["transitions"] = [{"rho0": rho0, **row} for row in summary["transitions"]]
-    run.results["labels"] = summary
+    run.results["labels"] = labels.summary()
     return labels
 
 
@@ -158,17 +135,25 @@ def train(
 
     task = build(config.task, net=net, system=data.system)
     history = History(run.folder / "metrics.csv")
-    trainer = build_trainer(config, run, [history], loggers)
-    trainer.fit(task, datamodule=data, ckpt_path=run.last_checkpoint or config.ckpt_path, weights_only=True)
-    best = load_classifier(run.folder / "checkpoints" / "best.ckpt", net, data.system)
+    trainer = build_trainer(config, run.folder, [history], loggers)
+    resume = resume_point(run, net, data.system)
+    try:
+        trainer.fit(task, datamodule=data, ckpt_path=resume, weights_only=True)
+    except SystemExit:
+        if trainer.interrupted:  # Lightning's own ending of Ctrl-C
+            raise KeyboardInterrupt from None
+        raise
+    losses = [row["val/loss"] for row in history.rows]
+    if not np.isfinite(losses).all():
+        raise UserError(f"training diverged with task.lr = {config.task.lr:g}: give a smaller one, e.g. task.lr=1e-3.")
+    best = load_classifier(run.checkpoints / "best.ckpt", net, data.system).to(data.states.device)
 
-    states, truth = data.states[data.index["test"]], data.labels[data.index["test"]].numpy()
+    states, truth = data.states[data.index["test"]], data.labels[data.index["test"]].cpu().numpy()
     predicted = best.probabilities(states).argmax(axis=1)
     counts = np.zeros((data.classes, data.classes), dtype=np.int64)
     np.add.at(counts, (truth, predicted), 1)
     phase_figures.draw_training(run.figures, history.rows, counts, data.system.phases)
 
-    losses = [row["val/loss"] for row in history.rows]
     run.results["metrics"] = {
         "test_accuracy": accuracy((truth == predicted).reshape(-1, samples)),
         "validation_loss": {"value": min(losses), "error": None, "n": len(data.index["val"])},
@@ -179,6 +164,23 @@ def train(
     return best
 
 
+def resume_point(run: Run, net: nn.Module, system: System) -> Path | None:
+    """The newest readable checkpoint of an interrupted training; one that was damaged by the kill is passed over."""
+    import torch
+
+    from lattice_ml.tasks.classify_phase import load_classifier
+
+    for path in (run.checkpoints / "last.ckpt", run.checkpoints / "best.ckpt"):
+        try:
+            load_classifier(path, net, system)
+        except UserError:
+            continue
+        epoch = torch.load(path, weights_only=True)["epoch"] + 1
+        run.console.print(f"going on from {path}, epoch {epoch}", highlight=False, soft_wrap=True)
+        return path
+    return None
+
+
 def accuracy(correct: np.ndarray) -> dict[str, Any]:
     """Share of correct configurations ``[trajectory, sample]``; its error from the spread between trajectories."""
     shares = correct.mean(axis=1)
@@ -186,57 +188,43 @@ def accuracy(correct: np.ndarray) -> dict[str, Any]:
     return {"value": float(correct.mean()), "error": error, "n": correct.size}
 
 
-def predict(
-    run: Run,
-    system: System,
-    classifier: ClassifyPhase,
-    data: EnsembleData,
-    labels: Labels,
-    ensemble: xr.Dataset,
-    survey: xr.Dataset,
-) -> None:
-    """Class probabilities and their crossings: at the training density on replicas not trained on, elsewhere on all."""
+def predict(config: DictConfig, run: Run, system: System, classifier: ClassifyPhase, parts: list[xr.Dataset]) -> None:
+    """Class probabilities and their crossings.
+
+    parts: the ensemble trained on, with the replicas alone that the net was not trained on, and the survey.
+    """
     from lattice_ml.ensembles.store import points_of
     from lattice_ml.phases.boundary import boundary_table
+    from lattice_ml.phases.scan import scans_of
     from lattice_ml.workflows import phase_figures
 
-    held_out = np.sort(np.concatenate([data.replicas["val"], data.replicas["test"]]))
-    rows, scans, trained = [], [], []
-    for part in (ensemble.isel(replica=held_out), survey):
-        points = points_of(part)
-        states = part["configurations"].values
+    rows, scans = [], []
+    for part in parts:
+        points, states = points_of(part), part["configurations"].values
         found = classifier.probabilities(states.reshape(-1, *states.shape[3:])).reshape(*states.shape[:3], -1)
-        rows += boundary_table(points, found, system.phases, system.control)
-        scans += phase_figures.scans_of(points, found)
-        trained += [sorted({point["rho0"] for point in points})]
+        rows += boundary_table(points, found, system.phases, system.control, seed=config.seed)
+        scans += scans_of(points, found)
     run.results["boundaries"] = sorted(rows, key=lambda row: row["rho0"])
-    phase_figures.draw_predictions(
-        run.figures, system.phases, sorted(scans, key=lambda scan: scan.rho0), run.results["boundaries"], trained[0]
-    )
+    trained = sorted({point["rho0"] for point in points_of(parts[0])})
+    scans.sort(key=lambda scan: scan.rho0)
+    phase_figures.draw_predictions(run.figures, system.phases, scans, run.results["boundaries"], trained)
 
 
-def explain(
-    run: Run,
-    system: System,
-    classifier: ClassifyPhase,
-    data: EnsembleData,
-    labels: Labels,
-    ensemble: xr.Dataset,
-) -> None:
+def explain(run: Run, system: System, classifier: ClassifyPhase, labels: Labels, test: xr.Dataset) -> None:
     """Saliency of a coexistence configuration from the middle of its temperature range, of a test replica."""
     from lattice_ml.explain.attribution import saliency
     from lattice_ml.workflows import phase_figures
-    from lattice_ml.workflows.label_figures import middle_point
 
     phase = system.phases[len(system.phases) // 2]
-    point = middle_point(labels, ensemble, system.phases.index(phase))
-    states = ensemble["configurations"].values[point, int(data.replicas["test"][0]), -1]
+    control = np.asarray(test[system.control].values)
+    point = labels.middle(control, system.phases.index(phase))
+    states = test["configurations"][point, 0, -1].to_numpy()
     phase_figures.draw_saliency(
         run.figures,
         system,
         states,
         saliency(classifier, states, phase),
         phase,
-        T=float(ensemble["T"].values[point]),
-        rho0=float(ensemble["rho0"].values[point]),
+        T=float(control[point]),
+        rho0=float(test["rho0"].values[point]),
     )

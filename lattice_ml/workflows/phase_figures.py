@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from jaxtyping import Float
 
 from lattice_ml.figures import save
 from lattice_ml.figures.captions import caption
-from lattice_ml.workflows.label_figures import channels_of, standard_error
+from lattice_ml.workflows.label_figures import channels_of
 
 if TYPE_CHECKING:
-    from lattice_ml.systems.base import Point, System
+    from lattice_ml.phases.scan import Scan
+    from lattice_ml.systems.base import System
 
 STORY = (
     "phase_diagram",
@@ -29,30 +27,6 @@ STORY = (
     "saliency",
 )
 """Figures in the order of the report: the answer first, then how it came about."""
-
-
-@dataclass(frozen=True)
-class Scan:
-    """Class probabilities along the control parameter at one density, averaged over the configurations.
-
-    T [point]; mean and error [point, class], the error from the spread over replicas (nan for a single one).
-    """
-
-    rho0: float
-    T: Float[np.ndarray, " point"]
-    mean: Float[np.ndarray, "point class"]
-    error: Float[np.ndarray, "point class"]
-
-
-def scans_of(points: Sequence[Point], probabilities: Float[np.ndarray, "point replica sample class"]) -> list[Scan]:
-    """The scans of an ensemble, one per density, each sorted by temperature."""
-    scans = []
-    for rho0 in sorted({point["rho0"] for point in points}):
-        members = sorted((k for k, point in enumerate(points) if point["rho0"] == rho0), key=lambda k: points[k]["T"])
-        replicas = probabilities[members].mean(axis=2)
-        control = np.array([points[k]["T"] for k in members])
-        scans.append(Scan(rho0, control, replicas.mean(axis=1), standard_error(replicas)))
-    return scans
 
 
 def draw_training(folder: Path, rows: list[dict[str, float]], counts: np.ndarray, phases: tuple[str, ...]) -> None:

@@ -24,7 +24,6 @@ from jaxtyping import UInt16
 from numba import njit
 
 from lattice_ml import rng
-from lattice_ml.errors import UserError
 from lattice_ml.lattice import steps_by_edge
 from lattice_ml.systems.active_ising.flip_chain import MINUS_ONE, PLUS_ONE, TICKS, FlipRates, advance, flip_batch
 from lattice_ml.systems.active_ising.physics import ActiveIsing
@@ -75,7 +74,7 @@ def hop(choice, plus, rho, right):
 def quiet(counts, age, head, bits, quick):
     """Whether 16 bits suffice to tell that the chain of a site did not flip in ``age`` ticks."""
     rate = quick[(counts & LOW16) + (((counts >> U16) & LOW16) << bits)]
-    return np.float32(np.int32(head)) >= rate * np.float32(np.int32(age))
+    return np.float32(np.int32(head)) >= rate * np.float32(np.int64(age))  # an age is at most 2^31
 
 
 @njit(nogil=True, error_model="numpy")
@@ -156,7 +155,7 @@ def run(record, position, clock, target, batches, edge, step, right, mean, bits,
 class Trajectory:
     """One trajectory of the event-driven update, from its start state on.
 
-    counts: start state, integer ``[species, x, y]``. Raises ``UserError`` if D N < 1: too few hops for its clock.
+    counts: start state, integer ``[species, x, y]``. D N must be at least 2, for the clock's sake.
     """
 
     def __init__(self, system: ActiveIsing, point: Point, seed: int, replica: int, counts: np.ndarray) -> None:
@@ -173,11 +172,6 @@ class Trajectory:
         thresholds = [min(round((1 + s * system.eps) / 4 * 2**32), 2**32) for s in (-1, 1)]
         self.right = np.array(thresholds, dtype=np.uint64)
         ticks = TICKS / (4 * system.D * particles)
-        if system.D * particles < 1:
-            raise UserError(
-                f"{particles} particles at D = {system.D:g} hop too rarely for the event-driven update: give more of "
-                "them or sampler.algorithm=random_sequential."
-            )
         # Waiting times are rounded to whole ticks; the rounded variate has exactly the mean ``ticks``.
         self.mean = np.float32(1 / (2 * np.arcsinh(1 / (2 * ticks))))
         key = system.point_key(point)

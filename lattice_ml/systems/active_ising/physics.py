@@ -14,6 +14,7 @@ Source: Solon & Tailleur, PRL 111, 078101 (2013), and PRE 92, 042119 (2015), Sec
 from __future__ import annotations
 
 import zlib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -53,7 +54,7 @@ class ActiveIsing:
                 "e.g. ensemble.extents=[81,81]."
             )
         object.__setattr__(self, "extents", extents)
-        if not self.D > 0:
+        if not 0 < self.D < np.inf:
             raise UserError(f"D = {self.D} is not a hop rate: give D > 0, e.g. system.D=1.")
         if not abs(self.eps) <= 1:
             raise UserError(
@@ -148,3 +149,14 @@ class ActiveIsing:
             "lane_amplitude": np.abs(m.sum(axis=-2) @ wave_y) / number,
             "density_band": np.abs(rho.sum(axis=-1) @ wave_x) / number,
         }
+
+    def mirror(self, field: np.ndarray) -> np.ndarray:
+        """The magnetisation ``[..., x, y]`` under the model's mirror, m(x, y) -> -m(-x, y), which maps the rules onto
+        themselves: a spin flip turns the drift round, and the reflection turns it back."""
+        return -field[..., ::-1, :]
+
+    def name_groups(self, observables: Mapping[str, np.ndarray], group: np.ndarray) -> list[str] | None:
+        """A phase for each group of configurations, or None if they are not phases: see ``naming.flocking_phases``."""
+        from lattice_ml.systems.active_ising.naming import flocking_phases
+
+        return flocking_phases(observables, group)

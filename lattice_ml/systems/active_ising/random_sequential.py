@@ -28,8 +28,6 @@ from lattice_ml.systems.base import Point, Tick
 
 TICKS = 2**40
 """Ticks per unit of time."""
-COLDEST = 0.1
-"""Below this temperature a particle is picked more than 22,000 times for each hop."""
 
 CALL = 4096  # batches per call of the kernel: some 30 ms
 BATCH = 1024  # picks whose random numbers are drawn at once
@@ -151,15 +149,10 @@ def run(counts, particle_state, clock, target, batches, edge, step, turns, mean,
 class Trajectory:
     """One trajectory of the random-sequential update, from its start state on.
 
-    counts: start state, integer ``[species, x, y]``. Raises ``UserError`` below T = ``COLDEST``.
+    counts: start state, integer ``[species, x, y]``.
     """
 
     def __init__(self, system: ActiveIsing, point: Point, seed: int, replica: int, counts: np.ndarray) -> None:
-        if point["T"] < COLDEST:
-            raise UserError(
-                f"the random-sequential update does not reach T = {point['T']:g}: give T >= {COLDEST:g} or "
-                "sampler.algorithm=event_driven."
-            )
         spins = counts.reshape(2, -1)
         sites = spins.shape[1]
         states = np.repeat(np.arange(2 * sites), spins.T.ravel())

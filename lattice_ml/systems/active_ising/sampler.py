@@ -15,6 +15,8 @@ from lattice_ml.systems.base import Lane, Point, Tick
 ALGORITHMS = ("event_driven", "random_sequential")
 CROSSOVER = 0.55
 """From this temperature on the random-sequential update is the faster one: measured in benchmarks/active_ising.md."""
+COLDEST = 0.1
+"""Below this temperature the random-sequential update picks a particle more than 22,000 times for each hop."""
 
 
 class ActiveIsingSampler:
@@ -41,14 +43,28 @@ class ActiveIsingSampler:
             algorithm = "event_driven" if point["T"] < CROSSOVER else "random_sequential"
         return {"algorithm": algorithm, "version": 1}
 
+    def validate(self, system: ActiveIsing, point: Point) -> None:
+        """Raise ``UserError`` where the algorithm of this point does not reach: too cold, or hops too rare."""
+        algorithm = self.settings(point)["algorithm"]
+        if algorithm == "random_sequential" and point["T"] < COLDEST:
+            raise UserError(
+                f"the random-sequential update does not reach T = {point['T']:g}: give T >= {COLDEST:g} or "
+                "sampler.algorithm=event_driven."
+            )
+        if algorithm == "event_driven" and system.D * system.particles(point) < 2:
+            raise UserError(
+                f"{system.particles(point)} particles at D = {system.D:g} hop too rarely for the event-driven update: "
+                "give more of them or sampler.algorithm=random_sequential."
+            )
+
     def sample(
         self, system: ActiveIsing, lanes: Sequence[Lane], seed: int, start: str, times: Sequence[float], tick: Tick
     ) -> UInt16[np.ndarray, "lane time species x y"]:
         """Counts n+, n- of every lane at ``times`` (increasing, > 0, since the start state; unit: 1/D at D = 1).
 
-        The bits of a lane depend on (seed, point, replica, start, algorithm) alone. With the random-sequential update
-        ``times`` matter in no way; with the event-driven one a read-out at a multiple of 4 leaves the trajectory
-        untouched, one at another time brings all flip chains to the present and so makes it another, equally exact one.
+        The bits of a lane depend on (seed, point, replica, start, algorithm) and, in one case, on ``times``: with the
+        event-driven update, a read-out at another time than a multiple of 4 brings all flip chains to the present and
+        so makes the trajectory another, equally exact one.
         ``tick`` is called with particles × time several times a second. Several threads may call at once.
         Raises ``UserError`` on an unphysical point, an unknown start or times that do not increase from above 0.
         """
@@ -64,6 +80,7 @@ class ActiveIsingSampler:
         states = np.empty((len(lanes), len(times), 2, *system.extents), dtype=np.uint16)
         for lane, (point, replica) in zip(states, lanes, strict=True):
             system.validate(point)
+            self.validate(system, point)
             counts = start_state(system, point, seed, replica, start)
             trajectory = trajectories[self.settings(point)["algorithm"]](system, point, seed, replica, counts)
             for state, time in zip(lane, times, strict=True):

@@ -18,6 +18,9 @@ class ThrownSampler:
     algorithm: str = "thrown"
     calls: list = field(default_factory=list)
 
+    def validate(self, system, point):
+        """Reaches every point."""
+
     def settings(self, point):
         return {"algorithm": self.algorithm, "version": 1, "cells": (1, 2)}
 

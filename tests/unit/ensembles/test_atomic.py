@@ -7,8 +7,9 @@ import sys
 
 import pytest
 
-from lattice_ml.ensembles.atomic import PARTIAL, AtomicStore, disk_errors, lock, remove_partials, write_file
+from lattice_ml.ensembles.atomic import AtomicStore, disk_errors, lock, remove_partials
 from lattice_ml.errors import UserError
+from lattice_ml.files import PARTIAL, write_file
 
 
 def test_a_file_gets_its_name_only_when_it_is_whole(tmp_path, monkeypatch):

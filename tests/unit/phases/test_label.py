@@ -8,7 +8,8 @@ import xarray as xr
 
 from lattice_ml.errors import UserError
 from lattice_ml.phases.embed import Embedding
-from lattice_ml.phases.label import find_clusters, flocking_phases, group_twins, join_noise, name_clusters
+from lattice_ml.phases.label import find_clusters, group_twins, join_noise, name_clusters
+from lattice_ml.systems.active_ising.naming import flocking_phases
 from lattice_ml.systems.active_ising.physics import ActiveIsing
 
 SYSTEM = ActiveIsing(extents=(18, 9))

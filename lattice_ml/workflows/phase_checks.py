@@ -1,0 +1,77 @@
+"""What would stop a phase-diagram run later, found before any work."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from omegaconf import DictConfig, OmegaConf
+
+from lattice_ml.config import speaking_of
+from lattice_ml.ensembles.plan import build_plan
+from lattice_ml.errors import UserError
+from lattice_ml.runtime import build_trainer, ensembles, prepare_ensemble
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from lattice_ml.systems.base import System
+
+
+def require_sound(config: DictConfig, system: System, net: nn.Module) -> None:
+    """Raise ``UserError``, before any work, on what would stop the run later."""
+    from lattice_ml.data.datamodule import deal_replicas
+    from lattice_ml.tasks.classify_phase import load_classifier
+
+    deal_replicas(config.ensemble.replicas, list(config.data.split), config.seed)
+    require_metrics(config)
+    require_disjoint(config, system)
+    if config.ckpt_path is not None:
+        load_classifier(config.ckpt_path, net, system)  # leaves its weights in the net
+    with tempfile.TemporaryDirectory() as nowhere:
+        build_trainer(config, Path(nowhere), [], [])
+    for key, section in ensembles(config).items():
+        with speaking_of(key):
+            prepare_ensemble(config.system, config.sampler, section)  # last: it makes the store
+
+
+def require_metrics(config: DictConfig) -> None:
+    """Raise ``UserError`` on a callback that waits for a metric that the task does not log."""
+    from lattice_ml.tasks.classify_phase import MONITORED
+
+    for name, callback in config.callbacks.items():
+        monitor = callback.get("monitor") if callback is not None else None
+        if monitor is not None and monitor not in MONITORED:
+            raise UserError(
+                f"callbacks.{name}.monitor = {monitor} is never logged: give one of {', '.join(MONITORED)}."
+            )
+
+
+def require_disjoint(config: DictConfig, system: System) -> None:
+    """Raise ``UserError`` unless the training ensemble is one scan and the survey is something else on its torus."""
+    training = build_plan(OmegaConf.to_container(config.ensemble, resolve=True))  # type: ignore[arg-type]
+    for name in training.parameters:
+        if name != system.control and len({point[name] for point in training.points}) > 1:
+            raise UserError(
+                f"labels are found along one scan in {system.control}, and ensemble.grid.{name} has several values: "
+                f"give one, e.g. ensemble.grid.{name}=[{training.points[0][name]:g}], and the others to "
+                f"survey.grid.{name}."
+            )
+    if config.survey is None:
+        return
+    survey = build_plan(OmegaConf.to_container(config.survey, resolve=True))  # type: ignore[arg-type]
+    if list(config.survey.extents) != list(config.ensemble.extents):
+        raise UserError(
+            f"the survey's torus {config.survey.extents} is not the training ensemble's {config.ensemble.extents}: "
+            f"give survey.extents={list(config.ensemble.extents)}."
+        )
+    if Path(config.survey.path).resolve() == Path(config.ensemble.path).resolve():
+        raise UserError("the survey and the training ensemble share one store: give survey.name=<another name>.")
+    shared = [point for point in survey.points if point in training.points]
+    if shared and survey.seed == training.seed:
+        shown = ", ".join(f"{name} = {value:g}" for name, value in shared[0].items())
+        raise UserError(
+            f"the survey holds {shown}, which with the same seed is a trajectory of the training ensemble: leave the "
+            "point out, or give another survey.seed."
+        )
