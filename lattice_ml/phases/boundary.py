@@ -19,7 +19,7 @@ Error: the standard deviation of T(a|b) when the replicas of every temperature a
 samples of a replica move together, since they are one trajectory; trajectories at different temperatures are
 independent), times sqrt(R / (R - 1)) because the bootstrap variance of a mean of R replicas is smaller than the true
 one by (R - 1) / R; in quadrature with the grid, spacing / sqrt(12), the standard deviation of a point that is uniform
-in its interval.
+in its interval. With two replicas the error is itself uncertain: one error covers what it should, but three may not.
 """
 
 from __future__ import annotations

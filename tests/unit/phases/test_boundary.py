@@ -79,6 +79,24 @@ def test_coverage_of_the_error(spacing):
     assert np.mean(np.abs(pulls) < 3) > 0.97
 
 
+@pytest.mark.statistical
+def test_coverage_with_two_replicas():
+    """Two are held out at the training density. They know little of their own scatter, but one error covers no less."""
+    rng, trials, pulls = np.random.default_rng(2), 200, []
+    for trial in range(trials):
+        control = np.arange(0.2, 1.0, 0.02) + rng.uniform(0, 0.02)
+        share = logistic_scan(control, 0.41, 0.65, 0.01)
+        phase = (rng.random((len(control), 2, 1)) > share.cumsum(axis=1)[:, None, :]).sum(axis=-1)
+        # A net is never quite sure: probabilities of exactly 0 and 1 would tie, and ties go to the earlier phase.
+        unsure = rng.dirichlet(np.ones(3), (len(control), 2))
+        probabilities = np.repeat((0.98 * np.eye(3)[phase] + 0.02 * unsure)[:, :, None, :], 6, axis=2)
+        entry = boundaries(control, probabilities, PHASES, seed=trial)[0]
+        pulls.append((entry["T"] - 0.41) / entry["error"])
+    # The bounds of the test above, with the binomial standard deviation over 200 trials, 0.034.
+    assert 0.58 - 3 * 0.034 < np.mean(np.abs(pulls) <= 1) < 0.90
+    assert abs(np.mean(pulls)) < 3 * np.std(pulls) / np.sqrt(trials)
+
+
 def test_stray_signs_far_from_the_transition_are_ignored():
     control = np.linspace(0.2, 1.0, 41)
     mean = logistic_scan(control, 0.413, 0.647, 0.02)

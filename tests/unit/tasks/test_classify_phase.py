@@ -200,3 +200,19 @@ def test_a_compiled_net_is_the_same_function_with_the_same_weight_names() -> Non
     eager, compiled = ClassifyPhase(net(), SYSTEM), ClassifyPhase(net(), SYSTEM, compile=True)
     assert list(compiled.state_dict()) == list(eager.state_dict())
     torch.testing.assert_close(compiled(x), eager(x))
+
+
+@pytest.mark.cuda
+def test_training_on_a_gpu_predicts_what_the_cpu_does(tmp_path):
+    best = ModelCheckpoint(tmp_path, "best", monitor="val/loss")
+    fit = L.Trainer(
+        accelerator="gpu", devices=1, max_epochs=3, callbacks=[best], logger=False, num_sanity_val_steps=0,
+        deterministic=True,
+    )  # fmt: skip
+    module = data()
+    fit.fit(ClassifyPhase(net(), SYSTEM), datamodule=module)
+    assert module.states.device.type == module.labels.device.type == "cuda"
+    on_cpu = load_classifier(tmp_path / "best.ckpt", net(), SYSTEM)
+    expected = on_cpu.probabilities(data().states)
+    on_gpu = load_classifier(tmp_path / "best.ckpt", net(), SYSTEM).to("cuda")
+    np.testing.assert_allclose(on_gpu.probabilities(module.states), expected, atol=1e-4)
