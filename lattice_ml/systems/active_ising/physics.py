@@ -121,8 +121,11 @@ class ActiveIsing:
         """
         import torch
 
-        plus, minus = states[..., 0, :, :].float(), states[..., 1, :, :].float()
-        return torch.stack((plus - minus, plus + minus), dim=-3)
+        counts = states.float()
+        plus, minus, channels = counts[..., 0, :, :], counts[..., 1, :, :], torch.empty_like(counts)
+        torch.sub(plus, minus, out=channels[..., 0, :, :])
+        torch.add(plus, minus, out=channels[..., 1, :, :])
+        return channels
 
     def observables(self, states: np.ndarray) -> dict[str, np.ndarray]:
         """Equal-time observables of states ``[..., species, x, y]``, each float64 ``[...]``.

@@ -1,6 +1,6 @@
 import torch
 
-from lattice_ml.data.augment import TorusShift
+from lattice_ml.data.augment import TorusShift, _shift_blocks, _shift_sites
 
 
 def generator(seed: int) -> torch.Generator:
@@ -30,3 +30,12 @@ def test_shifts_are_uniform():
 def test_the_same_generator_gives_the_same_shifts():
     states = torch.arange(4 * 9 * 9).view(4, 1, 9, 9)
     assert torch.equal(TorusShift()(states, generator(3)), TorusShift()(states, generator(3)))
+
+
+def test_the_cpu_and_the_gpu_way_of_shifting_are_one_function():
+    states = torch.randint(0, 300, (8, 2, 9, 7), generator=generator(4), dtype=torch.int16)
+    dx, dy = torch.randint(9, (8, 1), generator=generator(5)), torch.randint(7, (8, 1), generator=generator(6))
+    dx[0], dy[0], dx[1], dy[2] = 0, 0, 0, 0
+    by_roll = torch.stack([s.roll((int(i), int(j)), (1, 2)) for s, i, j in zip(states, dx, dy, strict=True)])
+    assert torch.equal(_shift_blocks(states, dx, dy), by_roll)
+    assert torch.equal(_shift_sites(states, dx, dy), by_roll)
