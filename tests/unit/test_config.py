@@ -64,6 +64,9 @@ def test_the_paper_ensemble_is_the_paper_s() -> None:
         ("survey.grid.rho0=[-1]", "rho0 = -1 is not a density"),
         ("ensemble.protocol.start=stripes", "band, ordered, random"),
         ("seed=-1", "seed = -1"),
+        ("system.D=abc", "D = 'abc' is not a number"),
+        ("system.D=inf", "D = inf is not a hop rate"),
+        ("system.eps=null", "eps = None is not a number"),
     ],
 )
 def test_an_impossible_value_is_one_sentence(override: str, sentence: str) -> None:

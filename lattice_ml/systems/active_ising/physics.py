@@ -54,6 +54,9 @@ class ActiveIsing:
                 "e.g. ensemble.extents=[81,81]."
             )
         object.__setattr__(self, "extents", extents)
+        for name, value in (("D", self.D), ("eps", self.eps)):
+            if isinstance(value, bool) or not isinstance(value, int | float):
+                raise UserError(f"{name} = {value!r} is not a number: give one, e.g. system.{name}=0.9.")
         if not 0 < self.D < np.inf:
             raise UserError(f"D = {self.D} is not a hop rate: give D > 0, e.g. system.D=1.")
         if not abs(self.eps) <= 1:
