@@ -46,6 +46,7 @@ def entry(config_name: str) -> Callable[[Callable[[DictConfig], None]], Callable
         def main() -> None:
             os.environ["HYDRA_FULL_ERROR"] = "1"  # what does not compose reaches us instead of Hydra's own printer
             with one_sentence(explain):
+                _refuse_empty_choices(sys.argv[1:])
                 composed()
 
         return main
@@ -87,6 +88,14 @@ def explain(error: BaseException) -> str | None:
     if isinstance(error, HydraException | OmegaConfBaseException):
         return _first_line(str(error))
     return None
+
+
+def _refuse_empty_choices(words: list[str]) -> None:
+    """Raise ``UserError`` on ``group=null``, at which Hydra fails: a group is left out with ``~group``."""
+    for word in words:
+        name, _, value = word.partition("=")
+        if value == "null" and (CONF / name).is_dir():
+            raise UserError(f"{word} is no choice of {name}: give ~{name} to leave it out.")
 
 
 def _chain(error: BaseException | None) -> Iterator[BaseException]:

@@ -44,6 +44,7 @@ MISTAKES = [
     ("train.py", ["experiment=aim_quick", "trainer.precision=foo"], "trainer"),
     ("train.py", ["experiment=aim_quick", "phases.components=0"], "phases.components = 0"),
     ("train.py", ["experiment=aim_quick", "model.filters=-1"], "model.filters = -1"),
+    ("train.py", ["experiment=aim_quick", "logger=null"], "give ~logger"),
     ("train.py", ["experiment=aim_quick", "name=2"], "name = 2"),
     ("sample.py", ["sampler.algorithm=random_sequential", "ensemble.grid.T=[0.05,0.3]"], "give T >= 0.1"),
     ("sample.py", ["system.D=1e-5"], "hop too rarely"),
