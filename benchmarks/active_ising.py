@@ -26,16 +26,18 @@ import numpy as np
 from numba import njit
 
 from lattice_ml import rng
+from lattice_ml.device import Cpu
 from lattice_ml.systems.active_ising import event_driven, random_sequential
 from lattice_ml.systems.active_ising.physics import ActiveIsing
 from lattice_ml.systems.active_ising.sampler import ActiveIsingSampler
 from lattice_ml.systems.active_ising.start import start_state
+from lattice_ml.systems.base import Lane, Point
 
 TEMPERATURES = (0.2, 0.3, 0.55, 0.9)
 REQUIRED = (30.0, 7.0, 2.5, 2.5)
 CROSSOVER_SCAN = (0.4, 0.5, 0.6, 0.7)
 WARM_UP, TURNS, TURN_SECONDS = 100.0, 9, 0.25
-TRAJECTORIES = {"event_driven": event_driven.Trajectory, "random_sequential": random_sequential.Trajectory}
+TRAJECTORIES = {"event_driven": event_driven.EventDriven, "random_sequential": random_sequential.RandomSequential}
 
 
 def compile_baseline(folder: Path) -> ctypes.CDLL:
@@ -86,21 +88,26 @@ def runner_of(trajectory) -> Runner:
 
     def advance(stretch: float) -> None:
         clock[0] += stretch
-        trajectory.advance(clock[0], lambda work: None)
+        trajectory.advance([clock[0]], lambda work: None)
 
-    trajectory.advance(WARM_UP, lambda work: None)
+    trajectory.advance([WARM_UP], lambda work: None)
     return Runner(advance, int(trajectory.counts().sum()))
+
+
+def one_trajectory(kind, system: ActiveIsing, point: Point, counts: np.ndarray):
+    """The algorithm's trajectory of replica 0 from the state ``[species, x, y]``, on the CPU."""
+    return kind(system, [Lane(point, 0, ())], 1, counts[None], Cpu())
 
 
 def measure(baseline: ctypes.CDLL, system: ActiveIsing, temperature: float) -> dict[str, float]:
     point = {"T": temperature, "rho0": 3.0}
     counts = start_state(system, point, 1, 0, "band")
-    default = event_driven.Trajectory(system, point, 1, 0, counts)
-    default.advance(WARM_UP, lambda work: None)
-    start_baseline(baseline, system, temperature, default.counts())
+    default = one_trajectory(event_driven.EventDriven, system, point, counts)
+    default.advance([WARM_UP], lambda work: None)
+    start_baseline(baseline, system, temperature, default.counts()[0])
     runners = {"baseline": Runner(baseline.advance, system.particles(point))}
-    for name, trajectory in TRAJECTORIES.items():
-        runners[name] = runner_of(trajectory(system, point, 1, 0, counts))
+    for name, kind in TRAJECTORIES.items():
+        runners[name] = runner_of(one_trajectory(kind, system, point, counts))
     turns = [{name: runner.rate() for name, runner in runners.items()} for _ in range(TURNS)]
     row = {name: statistics.median(turn[name] for turn in turns) for name in runners}
     row |= {
@@ -127,9 +134,9 @@ def parts(system: ActiveIsing) -> dict[str, float]:
     words = [np.empty(event_driven.BATCH, dtype=np.uint32) for _ in range(4)]
     picks = [np.empty(random_sequential.BATCH, dtype=kind) for kind in (np.uint32, np.uint8, np.uint32, np.float32)]
     key, number = rng.stream_key(1, 2, 3, rng.HOPS), np.uint64(19683)
-    turns = random_sequential.Trajectory(
-        system, {"T": 0.9, "rho0": 3.0}, 1, 0, start_state(system, {"T": 0.9, "rho0": 3.0}, 1, 0, "random")
-    ).turns
+    point = {"T": 0.9, "rho0": 3.0}
+    gas = start_state(system, point, 1, 0, "random")
+    turns = one_trajectory(random_sequential.RandomSequential, system, point, gas).turns[0]
     small = ActiveIsing((27, 27))  # the same density in a torus that fits into the first-level cache
 
     def nanoseconds(draw_often, batch: int, *arguments) -> float:
@@ -144,7 +151,7 @@ def parts(system: ActiveIsing) -> dict[str, float]:
     def per_event(kind: str, torus: ActiveIsing, temperature: float, events: float) -> float:
         point = {"T": temperature, "rho0": 3.0}
         counts = start_state(torus, point, 1, 0, "ordered" if temperature < 0.4 else "band")
-        runner = runner_of(TRAJECTORIES[kind](torus, point, 1, 0, counts))
+        runner = runner_of(one_trajectory(TRAJECTORIES[kind], torus, point, counts))
         return 1e9 / statistics.median(runner.rate() for _ in range(5)) / events
 
     return {
@@ -169,7 +176,7 @@ def processor() -> str:
 
 
 def main() -> None:
-    system, sampler = ActiveIsing((81, 81)), ActiveIsingSampler()
+    system, sampler = ActiveIsing((81, 81)), ActiveIsingSampler(device="cpu")
     print(
         f"{datetime.now(UTC):%Y-%m-%d}, {processor()}, load average {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores"
     )

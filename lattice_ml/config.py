@@ -35,8 +35,9 @@ class _Ensemble(_Section):
 
 
 class _Sampler(_Section):
-    algorithm: str
-    device: Literal["cpu"] = "cpu"
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    domain: Annotated[list[Count], Field(min_length=2, max_length=2)] | None = None
+    window: Positive | None = None
 
 
 class _Data(_Section):

@@ -60,7 +60,9 @@ def build_ensemble(system: DictConfig, sampler: DictConfig, ensemble: DictConfig
 
 def _campaign(system: DictConfig, sampler: DictConfig, ensemble: DictConfig) -> tuple[System, Sampler, Plan, Path]:
     plain: Any = OmegaConf.to_container(ensemble, resolve=True)
-    return build_system(system, ensemble), build(sampler), build_plan(plain), Path(plain["path"])
+    plan = build_plan(plain)
+    trajectories = len(plan.points) * plan.replicas
+    return build_system(system, ensemble), build(sampler, trajectories=trajectories), plan, Path(plain["path"])
 
 
 def seed_everything(seed: int) -> None:

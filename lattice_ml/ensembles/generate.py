@@ -20,7 +20,7 @@ from lattice_ml.ensembles.layout import Chunk, all_chunks, replica_bytes, replic
 from lattice_ml.ensembles.plan import Plan
 from lattice_ml.ensembles.store import check_store, done_chunks, open_configurations, prepare_store
 from lattice_ml.errors import UserError
-from lattice_ml.systems.base import Sampler, System, Tick
+from lattice_ml.systems.base import Lane, Sampler, System, Tick
 
 LINE_EVERY = 10.0
 """Seconds between the lines that stand for the progress bar where the output is not a terminal."""
@@ -34,7 +34,8 @@ def generate(system: System, sampler: Sampler, plan: Plan, path: str | Path, thr
     """Sample what the store at ``path`` lacks of the plan; a complete store costs nothing.
 
     Each of ``threads`` threads (default: the cores that this process may use) samples one chunk at a time and writes
-    it when it is whole and its conservation laws hold. Ctrl-C or kill -9 loses the chunks in flight, no more.
+    it when it is whole and its conservation laws hold; a GPU takes one call's worth of chunks at a time. Ctrl-C or
+    kill -9 loses the chunks in flight, no more.
 
     Raises ``UserError`` if a point is not physical, the store belongs to other parameters or to a running process, or
     the disk is too small or full; ``KeyboardInterrupt`` within a second of Ctrl-C.
@@ -65,7 +66,7 @@ def prepare(system: System, sampler: Sampler, plan: Plan, path: str | Path) -> N
     path = Path(path)
     for point in plan.points:
         system.validate(point)
-        sampler.validate(system, point)
+        sampler.validate(system, point, plan.times(point))
     require_space(path, system, plan, set(all_chunks(system, plan)) - done_chunks(path))
     prepare_store(path, system, sampler, plan)
 
@@ -103,7 +104,7 @@ def _sample(system: System, sampler: Sampler, plan: Plan, path: Path, missing: l
     configurations = open_configurations(path)
     stop = threading.Event()
 
-    def run(chunk: Chunk, advance: Tick) -> None:
+    def run(chunks: list[Chunk], advance: Tick) -> None:
         ticked = 0.0
 
         def tick(work: float) -> None:
@@ -113,18 +114,21 @@ def _sample(system: System, sampler: Sampler, plan: Plan, path: Path, missing: l
             ticked += work
             advance(work)
 
-        states = sample_chunk(system, sampler, plan, chunk, tick)
-        if stop.is_set():
-            raise _Stopped
-        replicas = replicas_of(chunk, system, plan)
-        with disk_errors(path):
-            configurations[chunk[0], replicas.start : replicas.stop] = states
-        advance(chunk_work(chunk, system, plan) - ticked)
+        for chunk, states in sample_chunks(system, sampler, plan, chunks, tick):
+            if stop.is_set():
+                raise _Stopped
+            replicas = replicas_of(chunk, system, plan)
+            with disk_errors(path):
+                configurations[chunk[0], replicas.start : replicas.stop] = states
+        advance(sum(chunk_work(chunk, system, plan) for chunk in chunks) - ticked)
 
+    calls = share_out(system, sampler, plan, missing)
+    if sampler.device.name == "cuda":
+        threads = 1  # the parallel work is within a call
     total = sum(chunk_work(chunk, system, plan) for chunk in missing)
     show = _bar if sys.stdout.isatty() else _lines
     with show(f"sampling {plan.name}", total) as advance, ThreadPoolExecutor(threads, "sampling") as pool:
-        futures = [pool.submit(run, chunk, advance) for chunk in missing]
+        futures = [pool.submit(run, chunks, advance) for chunks in calls]
         try:
             # In short waits: Python acts on Ctrl-C when its main thread wakes up.
             while wait(futures, timeout=0.2, return_when=FIRST_EXCEPTION).not_done:
@@ -142,17 +146,42 @@ def _raise_first(futures: list[Future[None]]) -> None:
             future.result()
 
 
-def sample_chunk(system: System, sampler: Sampler, plan: Plan, chunk: Chunk, tick: Tick) -> np.ndarray:
-    """The configurations of one chunk, uint16 ``[replica, sample, species, x, y]``, conservation laws checked."""
-    point = plan.points[chunk[0]]
-    lanes = [(point, replica) for replica in replicas_of(chunk, system, plan)]
-    times = plan.times(point)
-    states = sampler.sample(system, lanes, plan.seed, plan.protocol.start, times, tick)
-    expected = (len(lanes), len(times), len(system.species), *system.extents)
+def share_out(system: System, sampler: Sampler, plan: Plan, missing: list[Chunk]) -> list[list[Chunk]]:
+    """The missing chunks in their order, as many to a call of the sampler as keep its device busy; settings are one."""
+    calls: list[list[Chunk]] = []
+    room: dict[str, int] = {}  # lanes that still fit into the last call of these settings
+    last: dict[str, list[Chunk]] = {}
+    for chunk in missing:
+        point, lanes = plan.points[chunk[0]], len(replicas_of(chunk, system, plan))
+        settings = repr(sampler.settings(point))
+        fits = sampler.lanes_at_once(system, point)
+        if room.get(settings, 0) < lanes:
+            calls.append([])
+            room[settings], last[settings] = fits, calls[-1]
+        last[settings].append(chunk)
+        room[settings] = min(room[settings], fits) - lanes
+    return calls
+
+
+def sample_chunks(
+    system: System, sampler: Sampler, plan: Plan, chunks: list[Chunk], tick: Tick
+) -> Iterator[tuple[Chunk, np.ndarray]]:
+    """Chunks and their configurations, uint16 ``[replica, sample, species, x, y]``, conservation laws checked."""
+    points = [plan.points[chunk[0]] for chunk in chunks]
+    replicas = [replicas_of(chunk, system, plan) for chunk in chunks]
+    lanes = [
+        Lane(point, replica, plan.times(point))
+        for point, block in zip(points, replicas, strict=True)
+        for replica in block
+    ]
+    states = sampler.device.get(sampler.sample(system, lanes, plan.seed, plan.protocol.start, tick))
+    expected = (len(lanes), plan.samples, len(system.species), *system.extents)
     if states.shape != expected or states.dtype != np.uint16:
-        raise RuntimeError(f"the sampler gave {states.dtype} {states.shape}, not uint16 {expected}, at {dict(point)}")
-    system.check(states, point)
-    return states
+        raise RuntimeError(f"the sampler gave {states.dtype} {states.shape}, not uint16 {expected}, at {points}")
+    ends = np.cumsum([len(block) for block in replicas])
+    for chunk, point, part in zip(chunks, points, np.split(states, ends[:-1]), strict=True):
+        system.check(part, point)
+        yield chunk, part
 
 
 @contextmanager

@@ -93,12 +93,13 @@ def empty_ensemble(system: System, sampler: Sampler, plan: Plan) -> Iterator[tup
         chunk_key_encoding=KEYS,  # pyright: ignore[reportArgumentType]
         dimension_names=DIMENSIONS,
         attributes={
-            "long_name": "number of particles of a species on a site",
+            "long_name": "number of each species on a site",
             "coordinates": " ".join([*plan.parameters, "time"]),
         },
     )
     times = np.array([plan.times(point) for point in plan.points], dtype=np.float64)
-    _coordinate(group, "time", times, ("point", "sample"), long_name="time since the start state", units="1/D")
+    since = {"long_name": "time since the start state", "units": system.time_unit}
+    _coordinate(group, "time", times, ("point", "sample"), **since)
     for name in plan.parameters:
         values = np.array([point[name] for point in plan.points], dtype=np.float64)
         _coordinate(group, name, values, ("point",), long_name="control parameter")

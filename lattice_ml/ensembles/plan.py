@@ -28,7 +28,7 @@ RESERVED = frozenset({"configurations", "time", "point", "replica", "sample", "s
 
 @dataclass(frozen=True)
 class Protocol:
-    """How a trajectory is prepared and read out; times in units of 1/D.
+    """How a trajectory is prepared and read out; times in the units of the system.
 
     start: the prepared state, a name that the sampler knows. waiting: time before the first sample. spacing: time
     between samples, ``cold_spacing`` at the points where T <= ``cold_below``.
@@ -88,7 +88,7 @@ class Plan:
         return tuple(self.points[0])
 
     def times(self, point: Point) -> tuple[float, ...]:
-        """Read-out times of a trajectory since its start state, ``waiting + k spacing``, k < samples, in 1/D."""
+        """Read-out times of a trajectory since its start state, ``waiting + k spacing``, k < samples."""
         protocol = self.protocol
         cold = "T" in point and point["T"] <= protocol.cold_below
         spacing = protocol.cold_spacing if cold else protocol.spacing

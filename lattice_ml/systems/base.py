@@ -7,17 +7,28 @@ registry: Hydra's ``_target_`` names the class.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 if TYPE_CHECKING:
     import numpy as np
     import torch
 
+    from lattice_ml.device import Device
+
 Point = Mapping[str, float]
 """Control parameters of one point of parameter space, e.g. ``{"T": 0.3, "rho0": 3.0}``."""
 
-Lane = tuple[Point, int]
-"""A parameter point and a replica number: one independent trajectory."""
+
+class Lane(NamedTuple):
+    """One independent trajectory: a parameter point, a replica number, and the times at which it is read out.
+
+    times: increasing, > 0, since the start state.
+    """
+
+    point: Point
+    replica: int
+    times: Sequence[float]
+
 
 Tick = Callable[[float], None]
 """Called with the work done since the last call (particles × time); it may raise to stop the sampler."""
@@ -52,6 +63,11 @@ class System(Protocol):
     @property
     def control(self) -> str:
         """The control parameter along which transitions are located, e.g. ``"T"``."""
+        ...
+
+    @property
+    def time_unit(self) -> str:
+        """Unit of read-out times, e.g. ``"1/D"``."""
         ...
 
     @property
@@ -96,22 +112,34 @@ class System(Protocol):
 
 
 class Sampler(Protocol):
-    """An algorithm that draws trajectories of a system."""
+    """An algorithm that draws trajectories of a system.
 
-    def validate(self, system: Any, point: Point) -> None:
-        """Raise ``UserError`` if this algorithm cannot simulate the system at this point."""
+    Its constructor takes ``device`` ("auto", "cpu" or "cuda") and ``trajectories``, the number of the whole campaign,
+    on which a default may depend.
+    """
+
+    @property
+    def device(self) -> Device:
+        """Where it runs; ``device.get`` brings what ``sample`` returned to the host."""
+        ...
+
+    def validate(self, system: Any, point: Point, times: Sequence[float]) -> None:
+        """Raise ``UserError`` if this algorithm cannot simulate the system at this point or read it out then."""
         ...
 
     def settings(self, point: Point) -> dict[str, Any]:
-        """Plain JSON values that determine the law and the bits at this point."""
+        """Plain JSON values that determine the law and the bits at this point; the device is not among them."""
         ...
 
-    def sample(
-        self, system: Any, lanes: Sequence[Lane], seed: int, start: str, times: Sequence[float], tick: Tick
-    ) -> np.ndarray:
-        """Advance every lane from its start state and read it out at ``times``.
+    def lanes_at_once(self, system: Any, point: Point) -> int:
+        """Lanes that one call should hold to keep the device busy; 1 where threads of the CPU share the work."""
+        ...
 
-        Returns uint16 ``[lane, time, species, x, y]``. The bits of a lane depend on (seed, point, replica,
-        start, settings) alone, never on its neighbours in the call, on threads or on how ``tick`` slices it.
+    def sample(self, system: Any, lanes: Sequence[Lane], seed: int, start: str, tick: Tick) -> Any:
+        """Advance every lane from its start state and read it out at its times, which are equally many.
+
+        Returns uint16 ``[lane, time, species, x, y]`` on the sampler's device; ``device.to_torch`` makes it a tensor
+        without a copy. The bits of a lane depend on (seed, point, replica, start, settings) alone, never on its
+        neighbours in the call, on threads or on how ``tick`` slices it.
         """
         ...

@@ -12,23 +12,39 @@ from numba import njit
 
 from lattice_ml import rng
 from lattice_ml.lattice import mirror
-from lattice_ml.systems.active_ising import event_driven, random_sequential
 from lattice_ml.systems.active_ising.flip_chain import LOW16, TICKS, FlipRates, advance, flip_batch
 from lattice_ml.systems.active_ising.physics import ActiveIsing
-from lattice_ml.systems.active_ising.sampler import ALGORITHMS, ActiveIsingSampler
+from lattice_ml.systems.active_ising.sampler import ActiveIsingSampler
+from lattice_ml.systems.base import Lane
 
 pytestmark = pytest.mark.statistical
 
-TRAJECTORIES = {"event_driven": event_driven.Trajectory, "random_sequential": random_sequential.Trajectory}
+WHOLE = "one domain as large as the torus"
+EXACT = ("event_driven", "random_sequential", WHOLE)
 
 
 def no_tick(work):
     pass
 
 
+def sampler_of(algorithm):
+    if algorithm == WHOLE:
+        return ActiveIsingSampler("sublattice", "cpu", domain=(1000, 1000), window=0.5)
+    return ActiveIsingSampler(algorithm, "cpu")
+
+
 def sample(algorithm, system, point, replicas, times, start="band", seed=3):
-    lanes = [(point, replica) for replica in range(replicas)]
-    return ActiveIsingSampler(algorithm).sample(system, lanes, seed, start, times, no_tick)
+    lanes = [Lane(point, replica, times) for replica in range(replicas)]
+    return sampler_of(algorithm).sample(system, lanes, seed, start, no_tick)
+
+
+def advanced(algorithm, system, point, counts, time):
+    """Every state of ``counts`` ``[replica, species, x, y]`` a time later."""
+    lanes = [Lane(point, replica, ()) for replica in range(len(counts))]
+    name = "sublattice" if algorithm == WHOLE else algorithm
+    trajectories = sampler_of(algorithm)._trajectories(name, system, lanes, 1, counts)
+    trajectories.advance([time] * len(lanes), no_tick)
+    return trajectories.counts()
 
 
 def mean_and_error(values):
@@ -101,18 +117,16 @@ def test_relaxation_of_one_particle(age):
 # --- limits in which particles are independent ---
 
 
-@pytest.mark.parametrize("algorithm", ALGORITHMS)
+@pytest.mark.parametrize("algorithm", EXACT)
 @pytest.mark.parametrize("eps", [0.9, -0.5])
 @pytest.mark.parametrize("axis", [0, 1])
 def test_drift_and_diffusion_of_aligned_particles(algorithm, eps, axis):
     """At T -> 0 aligned particles never flip: <x> = 2 D eps t, <y> = 0, and the variance of either is 2 D t."""
     hop_rate, time, number = 1.3, 4.0, 81 * 80
     system, point = ActiveIsing((81, 81), D=hop_rate, eps=eps), {"T": 0.1, "rho0": number / 81**2}
-    counts = np.zeros((2, 81, 81), dtype=np.uint16)
-    np.moveaxis(counts, 1 + axis, 1)[0, 40] = number // 81  # a line across the axis
-    trajectory = TRAJECTORIES[algorithm](system, point, 1, 0, counts)
-    trajectory.advance(time, no_tick)
-    plus, minus = trajectory.counts().astype(np.float64)
+    counts = np.zeros((1, 2, 81, 81), dtype=np.uint16)
+    np.moveaxis(counts[0], 1 + axis, 1)[0, 40] = number // 81  # a line across the axis
+    plus, minus = advanced(algorithm, system, point, counts, time)[0].astype(np.float64)
     assert minus.sum() < 5 * number * time * np.exp(-10)
     profile, steps = plus.sum(axis=1 - axis), np.arange(81) - 40
     drift, variance = (2 * hop_rate * eps * time, 0.0)[axis], 2 * hop_rate * time
@@ -123,29 +137,24 @@ def test_drift_and_diffusion_of_aligned_particles(algorithm, eps, axis):
     assert abs(spread - variance) < 4 * np.sqrt((2 * variance**2 + variance) / number)
 
 
-@pytest.mark.parametrize("algorithm", ALGORITHMS)
+@pytest.mark.parametrize("algorithm", EXACT)
 def test_one_particle_runs_and_tumbles(algorithm):
     """A lone particle that starts as +: <x> = v (1 - exp(-2 g t)) / (2 g) with g = exp(-beta), v = 2 D eps."""
     system, temperature, time = ActiveIsing((41, 5)), 1.2, 1.5
     point = {"T": temperature, "rho0": 1 / system.volume}
-    counts = np.zeros((2, 41, 5), dtype=np.uint16)
-    counts[0, 20, 2] = 1
-    steps, spins = [], []
-    for replica in range(2000):
-        trajectory = TRAJECTORIES[algorithm](system, point, 1, replica, counts)
-        trajectory.advance(time, no_tick)
-        spin, x, _ = (int(n[0]) for n in np.nonzero(trajectory.counts()))
-        steps.append(x - 20)
-        spins.append(1 - 2 * spin)
+    counts = np.zeros((2000, 2, 41, 5), dtype=np.uint16)
+    counts[:, 0, 20, 2] = 1
+    _, spin, x, _ = np.nonzero(advanced(algorithm, system, point, counts, time))
+    steps, spins = x - 20, 1 - 2 * spin
     g = np.exp(-1 / temperature)
     decay = np.exp(-2 * g * time)
-    assert_equal_within(np.array(steps), 1.8 * (1 - decay) / (2 * g))
-    assert_equal_within(np.array(spins), decay)
+    assert_equal_within(steps, 1.8 * (1 - decay) / (2 * g))
+    assert_equal_within(spins, decay)
     # <x(t) s(t)> of a telegraph process that starts with spin 1: v ∫ exp(-2 g (t - u)) du, the same number.
-    assert_equal_within(np.array(steps) * np.array(spins), 1.8 * (1 - decay) / (2 * g))
+    assert_equal_within(steps * spins, 1.8 * (1 - decay) / (2 * g))
 
 
-@pytest.mark.parametrize("algorithm", ALGORITHMS)
+@pytest.mark.parametrize("algorithm", EXACT)
 def test_infinite_temperature_is_a_gas_of_independent_walkers(algorithm):
     """N independent particles on 2 V cells (site, spin) are multinomial: mean, variance and covariance of n±."""
     system, point = ActiveIsing((27, 9)), {"T": 1e9, "rho0": 3.0}
@@ -163,7 +172,7 @@ def test_infinite_temperature_is_a_gas_of_independent_walkers(algorithm):
     assert_equal_within(magnetisation**2, 1 / number)
 
 
-@pytest.mark.parametrize("algorithm", ALGORITHMS)
+@pytest.mark.parametrize("algorithm", EXACT)
 def test_low_temperature_is_ordered(algorithm):
     system, point = ActiveIsing((27, 9)), {"T": 0.12, "rho0": 3.0}
     states = sample(algorithm, system, point, 2, (20.0, 30.0), start="ordered")
@@ -191,7 +200,7 @@ def local_observables(system, states):
     return local | {k: v for k, v in system.observables(states).items() if k != "magnetisation"}
 
 
-@pytest.mark.parametrize("algorithm", ALGORITHMS)
+@pytest.mark.parametrize("algorithm", EXACT)
 def test_spin_flip_with_mirror_is_a_symmetry(algorithm):
     system, point = ActiveIsing((27, 9)), {"T": 0.5, "rho0": 3.0}
     states = sample(algorithm, system, point, 400, (12.0,))[:, 0]
@@ -206,14 +215,30 @@ def test_spin_flip_with_mirror_is_a_symmetry(algorithm):
 
 
 @pytest.mark.parametrize("temperature", [0.3, 0.45, 0.55, 0.9])
-def test_both_samplers_agree_at_equal_times(temperature):
+def test_exact_samplers_agree_at_equal_times(temperature):
     system, point = ActiveIsing((27, 9)), {"T": temperature, "rho0": 3.0}
     times = (1.5, 8.0)
-    one, other = (sample(algorithm, system, point, 400, times) for algorithm in ALGORITHMS)
-    for n, time in enumerate(times):
-        mine, theirs = local_observables(system, one[:, n]), local_observables(system, other[:, n])
-        for name, values in mine.items():
-            assert_same_mean(values, theirs[name], f"{name} at {time}")
+    one, *others = (sample(algorithm, system, point, 400, times) for algorithm in EXACT)
+    for other, algorithm in zip(others, EXACT[1:], strict=True):
+        for n, time in enumerate(times):
+            mine, theirs = local_observables(system, one[:, n]), local_observables(system, other[:, n])
+            for name, values in mine.items():
+                assert_same_mean(values, theirs[name], f"{name} at {time} of {algorithm}")
+
+
+def test_the_bias_of_small_domains_is_seen_and_vanishes_with_the_window():
+    """Single sites that run for half a unit of time spread the counts; at dt = 1/32 nothing is left to see."""
+    system, point = ActiveIsing((27, 9)), {"T": 0.9, "rho0": 3.0}
+    lanes = [Lane(point, replica, (10.0, 20.0)) for replica in range(300)]
+    exact = sample("event_driven", system, point, 300, (10.0, 20.0))
+    spread = {0.5: None, 0.03125: None}
+    for window in spread:
+        sampler = ActiveIsingSampler("sublattice", "cpu", domain=(1, 1) if window == 0.5 else (9, 9), window=window)
+        states = sampler.sample(system, lanes, 4, "band", no_tick)
+        spread[window] = states.sum(axis=2, dtype=np.int64).astype(float) ** 2
+    (a, da), (b, db) = mean_and_error(spread[0.5]), mean_and_error(exact.sum(axis=2).astype(float) ** 2)
+    assert a - b > 20 * np.hypot(da, db)
+    assert_same_mean(spread[0.03125], exact.sum(axis=2).astype(float) ** 2, "rho²", 4.0)
 
 
 @pytest.mark.slow

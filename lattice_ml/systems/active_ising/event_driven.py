@@ -19,26 +19,46 @@ not depend on the spin, so hop times and hopping particles are independent of al
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from pathlib import Path
+
 import numpy as np
 from jaxtyping import UInt16
 from numba import njit
 
 from lattice_ml import rng
+from lattice_ml.device import Device, Kernel
 from lattice_ml.lattice import steps_by_edge
-from lattice_ml.systems.active_ising.flip_chain import MINUS_ONE, PLUS_ONE, TICKS, FlipRates, advance, flip_batch
+from lattice_ml.systems.active_ising.flip_chain import (
+    ALL_NEW,
+    HELD,
+    LOW16,
+    LOW32,
+    MINUS_ONE,
+    PLUS_ONE,
+    TICKS,
+    U1,
+    U16,
+    U32,
+    RateTables,
+    advance,
+    flip_batch,
+    hop,
+    quiet,
+    right_thresholds,
+    unpack,
+)
 from lattice_ml.systems.active_ising.physics import ActiveIsing
-from lattice_ml.systems.base import Point, Tick
+from lattice_ml.systems.base import Lane, Tick
 
 SWEEP = 4
 """Units of time between two sweeps that advance every chain: a site's age stays below 2^31 ticks."""
 
-CALL = 4096  # batches per call of the kernel: some 40 ms
+CALL, SHORTEST_CALL = 4096, 64  # batches per launch, shared by the lanes, some 40 ms on a CPU; and of each at least
 BATCH = 512  # hop events whose random numbers are drawn at once
 REACHED, PAUSED, CROWDED = range(3)  # why a kernel returned
 
-U1, U2, U16, U32, LOW16, LOW32 = (np.uint64(v) for v in (1, 2, 16, 32, 0xFFFF, 0xFFFFFFFF))
-HALF, THREE_QUARTERS = np.uint64(2**31), np.uint64(3 * 2**30)
-HELD, ALL_NEW = 2.0**-16, 1.0  # scale of a chain's first uniform: 16 of its bits in hand, or none
+U2 = np.uint64(2)
 
 
 @njit(nogil=True, error_model="numpy")
@@ -54,27 +74,6 @@ def draw_hops(key, first, particles, mean, wait, particle, choice, heads):
         particle[k] = np.uint32(rng.index_below(w1, particles))
         choice[k] = np.uint32(w2)
         heads[k] = np.uint32(w3)
-
-
-@njit(forceinline=True, error_model="numpy")
-def hop(choice, plus, rho, right):
-    """Spin and direction of a hop from a site with ``plus`` of ``rho``: (is plus, direction 0 .. 3).
-
-    The high half of choice × rho picks one of the rho particles, the low half is a fresh uniform for the direction.
-    right: thresholds of a step to the right for a minus and a plus particle.
-    """
-    x = choice * rho
-    is_plus = (x >> U32) < plus
-    turn = x & LOW32
-    beyond_right = np.uint64(turn >= (right[1] if is_plus else right[0]))
-    return is_plus, beyond_right + np.uint64(turn >= HALF) + np.uint64(turn >= THREE_QUARTERS)
-
-
-@njit(forceinline=True, error_model="numpy")
-def quiet(counts, age, head, bits, quick):
-    """Whether 16 bits suffice to tell that the chain of a site did not flip in ``age`` ticks."""
-    rate = quick[(counts & LOW16) + (((counts >> U16) & LOW16) << bits)]
-    return np.float32(np.int32(head)) >= rate * np.float32(np.int64(age))  # an age is at most 2^31
 
 
 @njit(nogil=True, error_model="numpy")
@@ -152,49 +151,75 @@ def run(record, position, clock, target, batches, edge, step, right, mean, bits,
     return PAUSED
 
 
-class Trajectory:
-    """One trajectory of the event-driven update, from its start state on.
+@njit(nogil=True, error_model="numpy")
+def run_all(
+    threads, sites, record, position, first, clock, target, batches, edge, step, right, mean, table, bits, quick, rate,
+    share, hop_keys, flip_keys, outcome,
+):  # fmt: skip
+    """``run`` for every lane that has not reached its target: arrays as there, one row or stretch for each lane.
 
-    counts: start state, integer ``[species, x, y]``. D N must be at least 2, for the clock's sake.
+    position: of lane l from ``first[l]`` to ``first[l + 1]``. table, bits: see ``RateTables``. outcome: uint32
+    ``[lane]``.
+    """
+    for lane in range(threads):
+        if outcome[lane] != REACHED:
+            outcome[lane] = run(
+                record[lane], position[first[lane] : first[lane + 1]], clock[lane], target[lane], batches, edge, step,
+                right, mean[lane], bits[lane], quick[table[lane] :], rate[table[lane] :], share[table[lane] :],
+                hop_keys[lane], flip_keys[lane],
+            )  # fmt: skip
+
+
+NARROW, WIDE = (Kernel(Path(__file__).with_suffix(".cu"), f"event_driven_{bits}", run_all) for bits in (16, 32))
+
+
+class EventDriven:
+    """Trajectories of the event-driven update side by side, one thread of the device for each, from their start states.
+
+    counts: start states, integer ``[lane, species, x, y]``. D N must be at least 2, for the clock's sake.
     """
 
-    def __init__(self, system: ActiveIsing, point: Point, seed: int, replica: int, counts: np.ndarray) -> None:
-        occupation = counts.sum(axis=0, dtype=np.int64).ravel()
-        sites, particles = occupation.size, int(occupation.sum())
-        index = np.uint16 if sites <= 2**16 else np.uint32
-        plus, minus = counts.reshape(2, sites).astype(np.uint64)
-        self.extents, self.temperature = system.extents, point["T"]
-        self.record = plus | minus << U16
-        self.position = np.repeat(np.arange(sites), occupation).astype(index)
-        self.clock = np.zeros(4, dtype=np.uint64)
-        self.edge, change = steps_by_edge(system.extents)
-        self.step = change.astype(np.uint64).ravel()
-        thresholds = [min(round((1 + s * system.eps) / 4 * 2**32), 2**32) for s in (-1, 1)]
-        self.right = np.array(thresholds, dtype=np.uint64)
-        ticks = TICKS / (4 * system.D * particles)
+    def __init__(
+        self, system: ActiveIsing, lanes: Sequence[Lane], seed: int, counts: np.ndarray, device: Device
+    ) -> None:
+        self.extents, self.device, put = system.extents, device, device.put
+        plus, minus = counts.reshape(len(lanes), 2, -1).astype(np.uint64).swapaxes(0, 1)
+        occupation = (plus + minus).astype(np.int64)
+        sites, self.particles = system.volume, occupation.sum(axis=1)
+        self.kernel, index = (NARROW, np.uint16) if sites <= 2**16 else (WIDE, np.uint32)
+        self.record = put(plus | minus << U16)
+        self.position = put(np.concatenate([np.repeat(np.arange(sites), row) for row in occupation]).astype(index))
+        self.first = put(np.cumsum([0, *self.particles]).astype(np.uint64))
+        self.clock = put(np.zeros((len(lanes), 4), dtype=np.uint64))
+        edge, change = steps_by_edge(system.extents)
+        self.edge, self.step = put(edge), put(change.astype(np.uint64).ravel())
+        self.right = put(right_thresholds(system.eps))
+        ticks = TICKS / (4 * system.D * self.particles.astype(np.float64))
         # Waiting times are rounded to whole ticks; the rounded variate has exactly the mean ``ticks``.
-        self.mean = np.float32(1 / (2 * np.arcsinh(1 / (2 * ticks))))
-        key = system.point_key(point)
-        self.keys = [rng.stream_key(seed, replica, key, stream) for stream in (rng.HOPS, rng.FLIPS)]
-        self.rates = FlipRates.at(self.temperature, 6)
-        while 2**self.rates.bits - 1 < occupation.max():
-            self.rates = FlipRates.at(self.temperature, self.rates.bits + 1)
+        self.mean = put((1 / (2 * np.arcsinh(1 / (2 * ticks)))).astype(np.float32))
+        self.keys = [
+            put(np.stack([rng.stream_key(seed, lane.replica, system.point_key(lane.point), stream) for lane in lanes]))
+            for stream in (rng.HOPS, rng.FLIPS)
+        ]
+        self.rates = RateTables.holding([lane.point["T"] for lane in lanes], occupation.max(axis=1), device)
 
-    def advance(self, time: float, tick: Tick) -> None:
-        """Advance to ``time`` since the start state; ``tick`` gets particles × time several times a second."""
-        target, reached = np.uint64(round(time * TICKS)), REACHED + 1
-        while reached != REACHED:
-            before = int(self.clock[0])
-            rates = self.rates
-            reached = run(
-                self.record, self.position, self.clock, target, CALL, self.edge, self.step, self.right, self.mean,
-                np.uint64(rates.bits), rates.quick, rates.rate, rates.plus, *self.keys,
+    def advance(self, times: Sequence[float], tick: Tick) -> None:
+        """Advance every lane to its time since the start; ``tick`` gets particles × time several times a second."""
+        target = self.device.put(np.array([round(time * TICKS) for time in times], dtype=np.uint64))
+        outcome = np.full(len(times), PAUSED, dtype=np.uint32)
+        batches = np.uint64(max(CALL // len(times), SHORTEST_CALL))
+        while np.any(outcome != REACHED):
+            outcome, before = self.device.put(outcome), self.device.get(self.clock[:, 0]).copy()
+            self.device.launch(
+                self.kernel, len(times), np.uint64(self.record.shape[1]), self.record, self.position, self.first,
+                self.clock, target, batches, self.edge, self.step, self.right, self.mean, self.rates.first,
+                self.rates.bits, self.rates.quick, self.rates.rate, self.rates.plus, *self.keys, outcome,
             )  # fmt: skip
-            if reached == CROWDED:
-                self.rates = FlipRates.at(self.temperature, rates.bits + 1)
-            tick((int(self.clock[0]) - before) / TICKS * self.position.size)
+            outcome, now = self.device.get(outcome), self.device.get(self.clock[:, 0])
+            if np.any(outcome == CROWDED):
+                self.rates.grow(outcome == CROWDED)
+            tick(float((now - before) / TICKS @ self.particles))
 
-    def counts(self) -> UInt16[np.ndarray, "species x y"]:
-        """n+ and n- of every site at the time last advanced to."""
-        planes = np.stack((self.record & LOW16, (self.record >> U16) & LOW16))
-        return planes.astype(np.uint16).reshape(2, *self.extents)
+    def counts(self) -> UInt16[np.ndarray, "lane species x y"]:
+        """n+ and n- of every site at the time last advanced to, on the device."""
+        return unpack(self.record, self.extents)

@@ -14,13 +14,19 @@ Source: Solon & Tailleur, PRE 92, 042119 (2015), Sec. II (rates); Gillespie, J. 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
+from jaxtyping import UInt16, UInt64
 from numba import njit
 
 from lattice_ml import rng
 from lattice_ml.errors import UserError
+
+if TYPE_CHECKING:
+    from lattice_ml.device import Device
 
 TICKS = 2**29
 """Ticks per unit of time."""
@@ -28,7 +34,11 @@ TICKS = 2**29
 FLIP_BATCH = 256
 """Blocks of the flip stream drawn at once, two trials each."""
 
-U0, U1, U16, LOW16 = (np.uint64(v) for v in (0, 1, 16, 0xFFFF))
+HELD, ALL_NEW = 2.0**-16, 1.0
+"""Scale of a chain's first uniform: 16 of its bits in hand, or none."""
+
+U0, U1, U16, U32, LOW16, LOW32 = (np.uint64(v) for v in (0, 1, 16, 32, 0xFFFF, 0xFFFFFFFF))
+HALF, THREE_QUARTERS = np.uint64(2**31), np.uint64(3 * 2**30)
 PLUS_ONE, MINUS_ONE = U1, np.uint64(1 << 16)
 LAST_TRIAL, LAST_BLOCK = np.uint64(2 * FLIP_BATCH - 1), np.uint64(FLIP_BATCH - 1)
 
@@ -62,6 +72,40 @@ class FlipRates:
         share = np.divide(down, down + up, out=np.zeros_like(down), where=rate > 0)
         threshold = np.rint(share * 2.0**32).astype(np.uint64)
         return cls(bits, quick.ravel(), rate.ravel(), threshold.ravel())
+
+
+class RateTables:
+    """The ``FlipRates`` of many trajectories, end to end on a device; those of one temperature and size share them.
+
+    first, bits: uint64 ``[lane]``, where a lane's tables begin and how large they are. quick, rate, plus: the tables.
+    """
+
+    def __init__(self, temperatures: Sequence[float], bits: np.ndarray, device: Device) -> None:
+        self._temperatures, self._bits, self._device = list(temperatures), bits.astype(np.uint64), device
+        self._known: dict[tuple[float, int], FlipRates] = {}
+        self._build()
+
+    @classmethod
+    def holding(cls, temperatures: Sequence[float], most: np.ndarray, device: Device) -> RateTables:
+        """Tables for sites that hold up to ``most`` particles, ``[lane]``, and some room above."""
+        return cls(temperatures, np.maximum(6, np.ceil(np.log2(most + 1.0))), device)
+
+    def grow(self, lanes: np.ndarray) -> None:
+        """Double the counts that the tables of these lanes (bool ``[lane]``) reach. Raises ``UserError`` at 2,046."""
+        self._bits = self._bits + lanes.astype(np.uint64)
+        self._build()
+
+    def _build(self) -> None:
+        keys = [(t, int(bits)) for t, bits in zip(self._temperatures, self._bits, strict=True)]
+        tables = {key: self._known.get(key) or FlipRates.at(*key) for key in keys}
+        ends = dict(zip(tables, np.cumsum([table.rate.size for table in tables.values()]), strict=True))
+        put = self._device.put
+        self._known = tables
+        self.first = put(np.array([ends[key] - tables[key].rate.size for key in keys], dtype=np.uint64))
+        self.bits = put(self._bits)
+        self.quick = put(np.concatenate([table.quick for table in tables.values()]))
+        self.rate = put(np.concatenate([table.rate for table in tables.values()]))
+        self.plus = put(np.concatenate([table.plus for table in tables.values()]))
 
 
 @njit(forceinline=True)
@@ -122,3 +166,35 @@ def advance(counts, age, lead, scale, bits, rate, plus_share, trials, flip_key, 
         else:
             counts += PLUS_ONE - MINUS_ONE
         lead, scale = 0.0, 1.0
+
+
+@njit(forceinline=True, error_model="numpy")
+def hop(choice, plus, rho, right):
+    """Spin and direction of a hop from a site with ``plus`` of ``rho``: (is plus, direction 0 .. 3).
+
+    The high half of choice × rho picks one of the rho particles, the low half is a fresh uniform for the direction.
+    right: thresholds of a step to the right for a minus and a plus particle.
+    """
+    x = choice * rho
+    is_plus = (x >> U32) < plus
+    turn = x & LOW32
+    beyond_right = np.uint64(turn >= (right[1] if is_plus else right[0]))
+    return is_plus, beyond_right + np.uint64(turn >= HALF) + np.uint64(turn >= THREE_QUARTERS)
+
+
+@njit(forceinline=True, error_model="numpy")
+def quiet(counts, age, head, bits, quick):
+    """Whether 16 bits suffice to tell that the chain of a site did not flip in ``age`` ticks."""
+    rate = quick[(counts & LOW16) + (((counts >> U16) & LOW16) << bits)]
+    return np.float32(np.int32(head)) >= rate * np.float32(np.int64(age))  # an age is at most 2^31
+
+
+def right_thresholds(eps: float) -> UInt64[np.ndarray, " spin"]:
+    """Thresholds of a step to the right, (1 ± eps)/4, for a minus and a plus particle; certainty would be 2^32."""
+    return np.array([min(round((1 + s * eps) / 4 * 2**32), 2**32) for s in (-1, 1)], dtype=np.uint64)
+
+
+def unpack(record: np.ndarray, extents: tuple[int, int]) -> UInt16[np.ndarray, "lane species x y"]:
+    """n+ and n- of records ``[lane, site]``, n+ | n- << 16 | stamp << 32, on their device."""
+    planes = np.stack((record & LOW16, (record >> U16) & LOW16), axis=1)
+    return planes.astype(np.uint16).reshape(len(record), 2, *extents)

@@ -44,6 +44,7 @@ class ActiveIsing:
     channels = ("magnetisation", "density")
     phases = ("L", "L+G", "G")
     control = "T"
+    time_unit = "1/D"
     starts = ("band", "ordered", "random")
 
     def __post_init__(self) -> None:

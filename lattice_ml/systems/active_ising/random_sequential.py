@@ -16,20 +16,24 @@ Source: Casert et al., PRE 99, 023304 (2019), Sec. II; Solon & Tailleur, PRE 92,
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from pathlib import Path
+
 import numpy as np
 from jaxtyping import UInt16, UInt32
 from numba import njit
 
 from lattice_ml import rng
+from lattice_ml.device import Device, Kernel
 from lattice_ml.errors import UserError
 from lattice_ml.lattice import steps_by_edge
 from lattice_ml.systems.active_ising.physics import ActiveIsing
-from lattice_ml.systems.base import Point, Tick
+from lattice_ml.systems.base import Lane, Tick
 
 TICKS = 2**40
 """Ticks per unit of time."""
 
-CALL = 4096  # batches per call of the kernel: some 30 ms
+CALL, SHORTEST_CALL = 4096, 64  # batches per launch, shared by the lanes, some 30 ms on a CPU; and of each at least
 BATCH = 1024  # picks whose random numbers are drawn at once
 REACHED, PAUSED, CROWDED = range(3)  # why a kernel returned
 
@@ -146,55 +150,99 @@ def run(counts, particle_state, clock, target, batches, edge, step, turns, mean,
     return PAUSED
 
 
-class Trajectory:
-    """One trajectory of the random-sequential update, from its start state on.
+@njit(nogil=True, error_model="numpy")
+def run_all(
+    threads, sites, counts, particle_state, first, clock, target, batches, edge, step, turns, mean, table, bits, flips,
+    pick_keys, time_keys, outcome,
+):  # fmt: skip
+    """``run`` for every lane that has not reached its target: arrays as there, one row or stretch for each lane.
 
-    counts: start state, integer ``[species, x, y]``.
+    particle_state: of lane l from ``first[l]`` to ``first[l + 1]``; its flip thresholds from ``flips[table[l]]`` on.
+    outcome: uint32 ``[lane]``.
+    """
+    for lane in range(threads):
+        if outcome[lane] != REACHED:
+            outcome[lane] = run(
+                counts[lane], particle_state[first[lane] : first[lane + 1]], clock[lane], target[lane], batches, edge,
+                step, turns[lane], mean[lane], bits[lane], flips[table[lane] :], pick_keys[lane], time_keys[lane],
+            )  # fmt: skip
+
+
+NARROW, WIDE = (Kernel(Path(__file__).with_suffix(".cu"), f"random_sequential_{bits}", run_all) for bits in (16, 32))
+
+
+class RandomSequential:
+    """Trajectories of the random-sequential update side by side, one thread of the device for each, from their start
+    states.
+
+    counts: start states, integer ``[lane, species, x, y]``.
     """
 
-    def __init__(self, system: ActiveIsing, point: Point, seed: int, replica: int, counts: np.ndarray) -> None:
-        spins = counts.reshape(2, -1)
-        sites = spins.shape[1]
-        states = np.repeat(np.arange(2 * sites), spins.T.ravel())
-        self.extents, self.temperature, self.hop_rate = system.extents, point["T"], system.D
-        self.particle_state = states.astype(np.uint16 if 2 * sites <= 2**16 else np.uint32)
-        self.clock = np.zeros(2, dtype=np.uint64)
-        self.edge, change = steps_by_edge(system.extents)
+    def __init__(
+        self, system: ActiveIsing, lanes: Sequence[Lane], seed: int, counts: np.ndarray, device: Device
+    ) -> None:
+        self.extents, self.device, self.hop_rate, put = system.extents, device, system.D, device.put
+        self.temperatures = np.array([lane.point["T"] for lane in lanes])
+        spins = counts.reshape(len(lanes), 2, -1).swapaxes(1, 2).reshape(len(lanes), -1)
+        self.particles = spins.sum(axis=1, dtype=np.int64)
+        self.particle_state = put(np.concatenate([np.repeat(np.arange(len(row)), row) for row in spins]))
+        self.first = put(np.cumsum([0, *self.particles]).astype(np.uint64))
+        self.clock = put(np.zeros((len(lanes), 2), dtype=np.uint64))
+        edge, change = steps_by_edge(system.extents)
         step = np.zeros((9, 8), dtype=np.int64)
         step[:, :4] = 2 * change
-        self.step = step.astype(np.uint64).ravel()
-        ceiling = 4 * system.D + np.exp(1 / self.temperature)
-        ends = [[1 + s * system.eps, 2, 3, 4] for s in (1, -1)]
-        self.turns = np.rint(np.array(ends) * system.D / ceiling * 2.0**32).astype(np.uint32)
-        self.mean = np.float32(TICKS / (ceiling * states.size) + 0.5)  # truncated to whole ticks below
-        key = system.point_key(point)
-        self.keys = [rng.stream_key(seed, replica, key, stream) for stream in (rng.PICKS, rng.PICK_TIMES)]
-        self.pack(counts, 8)
+        self.edge, self.step = put(edge), put(step.astype(np.uint64).ravel())
+        ceiling = 4 * system.D + np.exp(1 / self.temperatures)
+        ends = np.array([[1 + s * system.eps, 2, 3, 4] for s in (1, -1)])
+        self.turns = put(np.rint(ends * system.D / ceiling[:, None, None] * 2.0**32).astype(np.uint32))
+        # Half a tick more, since each waiting time is truncated to whole ticks.
+        self.mean = put((TICKS / (ceiling * self.particles) + 0.5).astype(np.float32))
+        self.keys = [
+            put(np.stack([rng.stream_key(seed, lane.replica, system.point_key(lane.point), stream) for lane in lanes]))
+            for stream in (rng.PICKS, rng.PICK_TIMES)
+        ]
+        self.pack(counts, np.full(len(lanes), 8))
 
-    def pack(self, counts: np.ndarray, bits: int) -> None:
-        """Hold n+ and n- in ``bits`` bits each, or more if a site needs them, with tables to match."""
-        plus, minus = counts.reshape(2, -1).astype(np.uint32)
-        while 2 ** (bits - 1) <= counts.max():
-            bits += 1
-        self.bits = bits
-        self.site_counts = (plus | minus << np.uint32(bits)).astype(np.uint16 if bits == 8 else np.uint32)
-        self.flips = flip_thresholds(self.temperature, self.hop_rate, bits)
+    def pack(self, counts: np.ndarray, bits: np.ndarray) -> None:
+        """Hold n+ and n- of a lane in ``bits[lane]`` bits each, or more if a site needs them, with tables to match.
 
-    def advance(self, time: float, tick: Tick) -> None:
-        """Advance to ``time`` since the start state; ``tick`` gets particles × time several times a second."""
-        target, reached = np.uint64(round(time * TICKS)), REACHED + 1
-        while reached != REACHED:
-            before = int(self.clock[0])
-            reached = run(
-                self.site_counts, self.particle_state, self.clock, target, CALL, self.edge, self.step, self.turns,
-                self.mean, np.uint64(self.bits), self.flips, *self.keys,
+        Everything is 16 bits wide as long as all counts and all particle states fit.
+        """
+        plus, minus = counts.reshape(len(counts), 2, -1).astype(np.uint32).swapaxes(0, 1)
+        needed = np.floor(np.log2(np.maximum(counts.reshape(len(counts), -1).max(axis=1), 1))).astype(np.int64) + 2
+        bits = np.maximum(bits, needed)
+        narrow = bits.max() == 8 and 2 * plus.shape[1] <= 2**16
+        self.kernel, word = (NARROW, np.uint16) if narrow else (WIDE, np.uint32)
+        keys = list(zip(self.temperatures.tolist(), bits.tolist(), strict=True))
+        tables = {key: flip_thresholds(key[0], self.hop_rate, key[1]) for key in keys}
+        ends = dict(zip(tables, np.cumsum([len(table) for table in tables.values()]), strict=True))
+        put = self.device.put
+        self.table = put(np.array([ends[key] - len(tables[key]) for key in keys], dtype=np.uint64))
+        self.flips = put(np.concatenate(list(tables.values())))
+        self.bits = put(bits.astype(np.uint64))
+        self.site_counts = put((plus | minus << bits[:, None].astype(np.uint32)).astype(word))
+        self.particle_state = self.particle_state.astype(word)
+
+    def advance(self, times: Sequence[float], tick: Tick) -> None:
+        """Advance every lane to its time since the start; ``tick`` gets particles × time several times a second."""
+        target = self.device.put(np.array([round(time * TICKS) for time in times], dtype=np.uint64))
+        outcome = np.full(len(times), PAUSED, dtype=np.uint32)
+        batches = np.uint64(max(CALL // len(times), SHORTEST_CALL))
+        while np.any(outcome != REACHED):
+            outcome, before = self.device.put(outcome), self.device.get(self.clock[:, 0]).copy()
+            self.device.launch(
+                self.kernel, len(times), np.uint64(self.site_counts.shape[1]), self.site_counts, self.particle_state,
+                self.first, self.clock, target, batches, self.edge, self.step, self.turns, self.mean, self.table,
+                self.bits, self.flips, *self.keys, outcome,
             )  # fmt: skip
-            if reached == CROWDED:
-                self.pack(self.counts(), self.bits + 1)
-            tick((int(self.clock[0]) - before) / TICKS * self.particle_state.size)
+            outcome, now = self.device.get(outcome), self.device.get(self.clock[:, 0])
+            if np.any(outcome == CROWDED):
+                bits = self.device.get(self.bits).astype(np.int64) + (outcome == CROWDED)
+                self.pack(self.device.get(self.counts()), bits)
+            tick(float((now - before) / TICKS @ self.particles))
 
-    def counts(self) -> UInt16[np.ndarray, "species x y"]:
-        """n+ and n- of every site at the time last advanced to."""
-        packed = self.site_counts.astype(np.uint32)
-        planes = np.stack((packed & np.uint32(2**self.bits - 1), packed >> np.uint32(self.bits)))
-        return planes.astype(np.uint16).reshape(2, *self.extents)
+    def counts(self) -> UInt16[np.ndarray, "lane species x y"]:
+        """n+ and n- of every site at the time last advanced to, on the device."""
+        packed, bits = self.site_counts.astype(np.uint32), self.bits[:, None].astype(np.uint32)
+        planes = np.stack((packed & ((np.uint32(1) << bits) - np.uint32(1)), packed >> bits), axis=1)
+        return planes.astype(np.uint16).reshape(len(packed), 2, *self.extents)

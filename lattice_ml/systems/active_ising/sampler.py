@@ -1,50 +1,83 @@
-"""The sampler of the Active Ising Model: which exact algorithm runs at which point."""
+"""The sampler of the Active Ising Model: which algorithm runs at which point, on which device."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from jaxtyping import UInt16
 
+from lattice_ml.device import THREADS_TO_FILL, open_device
+from lattice_ml.domains import cut
 from lattice_ml.errors import UserError
 from lattice_ml.systems.active_ising.physics import ActiveIsing
 from lattice_ml.systems.base import Lane, Point, Tick
 
-ALGORITHMS = ("event_driven", "random_sequential")
+if TYPE_CHECKING:
+    from lattice_ml.systems.active_ising.event_driven import EventDriven
+    from lattice_ml.systems.active_ising.random_sequential import RandomSequential
+    from lattice_ml.systems.active_ising.sublattice import Sublattice
+
+ALGORITHMS = ("event_driven", "random_sequential", "sublattice")
 CROSSOVER = 0.55
 """From this temperature on the random-sequential update is the faster one: measured in benchmarks/active_ising.md."""
 COLDEST = 0.1
 """Below this temperature the random-sequential update picks a particle more than 22,000 times for each hop."""
+LANE_BYTES = 2**32
+"""Device memory that the trajectories of one call may take."""
+LONGEST_WINDOW = 4.0
+"""A site's age in ticks of 2^-29 must stay below 2^31."""
 
 
 class ActiveIsingSampler:
-    """Exact continuous-time trajectories of the Active Ising Model.
+    """Continuous-time trajectories of the Active Ising Model.
 
-    algorithm: "event_driven", "random_sequential", or "auto": the faster of the two at the point's temperature.
-    device: "cpu". Raises ``UserError`` on anything else.
+    algorithm: "event_driven" and "random_sequential" are exact; "sublattice" updates domains of the lattice at the same
+    time, with a measured bias (docs/gpu.md); "auto" is the faster exact one at the point's temperature, and on a GPU
+    that the campaign's ``trajectories`` alone do not fill, sublattices.
+    device: "cpu", "cuda", or "auto": "cuda" where there is one. domain: sites along x and y of a sublattice's domains,
+    which are exact where they are as large as the torus. window: dt, the time that a domain runs while its neighbours
+    stand still. Raises ``UserError`` on anything else.
     """
 
-    def __init__(self, algorithm: str = "auto", device: str = "cpu") -> None:
+    def __init__(
+        self,
+        algorithm: str = "auto",
+        device: str = "auto",
+        domain: Sequence[int] = (9, 9),
+        window: float = 0.125,
+        trajectories: int = 1,
+    ) -> None:
         if algorithm not in ("auto", *ALGORITHMS):
             raise UserError(
                 f"there is no algorithm {algorithm!r} for the Active Ising Model: give sampler.algorithm=auto, "
-                f"{' or '.join(ALGORITHMS)}."
+                f"{', '.join(ALGORITHMS[:-1])} or {ALGORITHMS[-1]}."
             )
-        if device != "cpu":
-            raise UserError(f"the Active Ising Model has no sampler for device {device!r}: give sampler.device=cpu.")
-        self.algorithm, self.device = algorithm, device
+        if isinstance(window, bool) or not isinstance(window, int | float) or not 0 < window <= LONGEST_WINDOW:
+            raise UserError(
+                f"sampler.window = {window!r} will not do: give a time above 0, up to {LONGEST_WINDOW:g}, e.g. 0.125."
+            )
+        cut((3, 3), tuple(domain))  # raises on what is no domain
+        self.device = open_device(device)
+        self.domain, self.window = tuple(domain), float(window)
+        filled = self.device.name == "cpu" or trajectories >= THREADS_TO_FILL
+        self.algorithm = "sublattice" if algorithm == "auto" and not filled else algorithm
 
     def settings(self, point: Point) -> dict[str, Any]:
-        """The algorithm that runs at this point and the version of its bits."""
+        """The algorithm that runs at this point and the version of its bits; of sublattices domain and window too."""
         algorithm = self.algorithm
         if algorithm == "auto":
             algorithm = "event_driven" if point["T"] < CROSSOVER else "random_sequential"
-        return {"algorithm": algorithm, "version": 1}
+        shape = {"domain": list(self.domain), "window": self.window} if algorithm == "sublattice" else {}
+        return {"algorithm": algorithm, "version": 1, **shape}
 
-    def validate(self, system: ActiveIsing, point: Point) -> None:
-        """Raise ``UserError`` where the algorithm of this point does not reach: too cold, or hops too rare."""
+    def validate(self, system: ActiveIsing, point: Point, times: Sequence[float]) -> None:
+        """Raise ``UserError`` where the algorithm of this point does not reach: too cold, hops too rare, bad times."""
+        if not isinstance(system, ActiveIsing):
+            raise UserError(
+                f"sampler=active_ising does not know the rules of {system.name}: give sampler={system.name} too."
+            )
         algorithm = self.settings(point)["algorithm"]
         if algorithm == "random_sequential" and point["T"] < COLDEST:
             raise UserError(
@@ -56,34 +89,65 @@ class ActiveIsingSampler:
                 f"{system.particles(point)} particles at D = {system.D:g} hop too rarely for the event-driven update: "
                 "give more of them or sampler.algorithm=random_sequential."
             )
+        if any(later <= earlier for earlier, later in zip((0.0, *times), times, strict=False)):
+            raise UserError(f"read-out times {list(times)} do not increase from above 0: give e.g. [1500, 1600].")
+        windows = [time / self.window for time in times] if algorithm == "sublattice" else []
+        if any(abs(number - round(number)) > 1e-6 for number in windows):
+            raise UserError(
+                f"read-out times {list(times)} are no whole numbers of windows of {self.window:g}: give a "
+                "sampler.window that divides the times of ensemble.protocol."
+            )
+
+    def lanes_at_once(self, system: ActiveIsing, point: Point) -> int:
+        if self.device.name == "cpu":
+            return 1
+        threads = cut(system.extents, self.domain).members.shape[1] if self.algorithm == "sublattice" else 1
+        # A record of 8 bytes a site, read-outs and their copy; a particle's position.
+        size = 16 * system.volume + 4 * system.particles(point)
+        return max(1, min(THREADS_TO_FILL // threads, LANE_BYTES // size))
 
     def sample(
-        self, system: ActiveIsing, lanes: Sequence[Lane], seed: int, start: str, times: Sequence[float], tick: Tick
+        self, system: ActiveIsing, lanes: Sequence[Lane], seed: int, start: str, tick: Tick
     ) -> UInt16[np.ndarray, "lane time species x y"]:
-        """Counts n+, n- of every lane at ``times`` (increasing, > 0, since the start state; unit: 1/D at D = 1).
+        """Counts n+, n- of every lane at its times (increasing, > 0, since the start state; unit: 1/D at D = 1).
 
-        The bits of a lane depend on (seed, point, replica, start, algorithm) and, in one case, on ``times``: with the
+        The bits of a lane depend on (seed, point, replica, start, settings) and, in one case, on its times: with the
         event-driven update, a read-out at another time than a multiple of 4 brings all flip chains to the present and
         so makes the trajectory another, equally exact one.
         ``tick`` is called with particles × time several times a second. Several threads may call at once.
-        Raises ``UserError`` on an unphysical point, an unknown start or times that do not increase from above 0.
+        Raises ``UserError`` on an unphysical point, an unknown start, or times that do not increase from above 0 or,
+        for sublattices, are not whole numbers of windows.
         """
-        from lattice_ml.systems.active_ising import event_driven, random_sequential  # numba: not at start-up
-        from lattice_ml.systems.active_ising.start import start_state
+        from lattice_ml.systems.active_ising.start import start_state  # numba: not at start-up
 
-        if any(later <= earlier for earlier, later in zip((0.0, *times), times, strict=False)):
-            raise UserError(f"read-out times {list(times)} do not increase from above 0: give e.g. [1500, 1600].")
-        trajectories = {
-            "event_driven": event_driven.Trajectory,
-            "random_sequential": random_sequential.Trajectory,
-        }
-        states = np.empty((len(lanes), len(times), 2, *system.extents), dtype=np.uint16)
-        for lane, (point, replica) in zip(states, lanes, strict=True):
+        for point, _, times in lanes:
             system.validate(point)
-            self.validate(system, point)
-            counts = start_state(system, point, seed, replica, start)
-            trajectory = trajectories[self.settings(point)["algorithm"]](system, point, seed, replica, counts)
-            for state, time in zip(lane, times, strict=True):
-                trajectory.advance(time, tick)
-                state[:] = trajectory.counts()
-        return states
+            self.validate(system, point, times)
+        groups: dict[str, list[int]] = {}
+        for n, lane in enumerate(lanes):
+            groups.setdefault(self.settings(lane.point)["algorithm"], []).append(n)
+        parts = []
+        with self.device.stream():
+            for algorithm, members in groups.items():
+                group = [lanes[n] for n in members]
+                counts = np.stack([start_state(system, lane.point, seed, lane.replica, start) for lane in group])
+                trajectories = self._trajectories(algorithm, system, group, seed, counts)
+                readouts = []
+                for times in zip(*(lane.times for lane in group), strict=True):
+                    trajectories.advance(times, tick)
+                    readouts.append(trajectories.counts())
+                parts.append(np.stack(readouts, axis=1))
+            order = np.argsort([n for members in groups.values() for n in members])
+            return parts[0] if len(parts) == 1 else np.concatenate(parts)[self.device.put(order)]
+
+    def _trajectories(
+        self, algorithm: str, system: ActiveIsing, lanes: Sequence[Lane], seed: int, counts: np.ndarray
+    ) -> EventDriven | RandomSequential | Sublattice:
+        from lattice_ml.systems.active_ising import event_driven, random_sequential, sublattice
+
+        if algorithm == "event_driven":
+            return event_driven.EventDriven(system, lanes, seed, counts, self.device)
+        if algorithm == "random_sequential":
+            return random_sequential.RandomSequential(system, lanes, seed, counts, self.device)
+        domains = cut(system.extents, self.domain)
+        return sublattice.Sublattice(system, lanes, seed, counts, self.device, domains, self.window)

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import pytest
 
+from lattice_ml.device import Cpu
 from lattice_ml.ensembles.plan import Protocol, plan_grid
 from lattice_ml.errors import UserError
 from lattice_ml.systems.active_ising.physics import ActiveIsing
@@ -17,17 +18,22 @@ class ThrownSampler:
 
     algorithm: str = "thrown"
     calls: list = field(default_factory=list)
+    at_once: int = 1
+    device: Cpu = field(default_factory=Cpu)
 
-    def validate(self, system, point):
+    def validate(self, system, point, times):
         """Reaches every point."""
+
+    def lanes_at_once(self, system, point):
+        return self.at_once
 
     def settings(self, point):
         return {"algorithm": self.algorithm, "version": 1, "cells": (1, 2)}
 
-    def sample(self, system, lanes, seed, start, times, tick):
-        self.calls.append((dict(lanes[0][0]), [replica for _, replica in lanes]))
-        out = np.zeros((len(lanes), len(times), 2, *system.extents), dtype=np.uint16)
-        for lane, (point, replica) in enumerate(lanes):
+    def sample(self, system, lanes, seed, start, tick):
+        self.calls.append((dict(lanes[0].point), [lane.replica for lane in lanes]))
+        out = np.zeros((len(lanes), len(lanes[0].times), 2, *system.extents), dtype=np.uint16)
+        for lane, (point, replica, times) in enumerate(lanes):
             key = zlib.crc32(f"{seed} {sorted(point.items())} {replica} {start}".encode())
             random = np.random.default_rng(key)
             before = 0.0

@@ -32,6 +32,15 @@ def test_any_number_of_threads_and_any_blocks_give_the_same_bits(tmp_path, syste
     np.testing.assert_array_equal(bits(tmp_path / "one"), bits(tmp_path / "blocks"))
 
 
+@pytest.mark.parametrize("at_once", [4, 7, 1000])
+def test_a_device_that_takes_many_lanes_at_once_gives_the_same_bits(tmp_path, system, sampler, plan, at_once):
+    generate(system, sampler, plan, tmp_path / "one")
+    many = dataclasses.replace(sampler, at_once=at_once, calls=[])
+    generate(system, many, plan, tmp_path / "many")
+    np.testing.assert_array_equal(bits(tmp_path / "one"), bits(tmp_path / "many"))
+    assert sorted(len(replicas) for _, replicas in many.calls) == {4: [3] * 6, 7: [6] * 3, 1000: [18]}[at_once]
+
+
 def test_only_missing_chunks_are_sampled(tmp_path, system, sampler, plan, capsys):
     generate(system, sampler, plan, tmp_path / "a", threads=1)
     whole = bits(tmp_path / "a")
@@ -129,9 +138,9 @@ def test_ctrl_c_stops_every_thread_within_a_second(tmp_path, system, sampler, pl
     honest = sampler.sample
     entered = threading.Barrier(3)
 
-    def endless(system, lanes, seed, start, times, tick):
-        if lanes[0][0]["T"] > 0.55:
-            return honest(system, lanes, seed, start, times, tick)
+    def endless(system, lanes, seed, start, tick):
+        if lanes[0].point["T"] > 0.55:
+            return honest(system, lanes, seed, start, tick)
         entered.wait(10)
         while True:
             time.sleep(0.1)

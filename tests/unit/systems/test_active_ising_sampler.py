@@ -7,24 +7,32 @@ import pytest
 from numba import njit
 
 from lattice_ml import rng
+from lattice_ml.device import Cpu
+from lattice_ml.domains import cut
 from lattice_ml.errors import UserError
-from lattice_ml.systems.active_ising import event_driven, random_sequential
-from lattice_ml.systems.active_ising.flip_chain import FLIP_BATCH, FlipRates, advance
+from lattice_ml.systems.active_ising import event_driven, random_sequential, sublattice
+from lattice_ml.systems.active_ising.flip_chain import FLIP_BATCH, FlipRates, RateTables, advance
 from lattice_ml.systems.active_ising.physics import ActiveIsing
 from lattice_ml.systems.active_ising.sampler import ALGORITHMS, ActiveIsingSampler
 from lattice_ml.systems.active_ising.start import start_state
+from lattice_ml.systems.base import Lane
 
 SYSTEM = ActiveIsing((9, 27))  # odd and unequal
 POINT = {"T": 0.45, "rho0": 2.0}
-LANES = [({"T": t, "rho0": rho0}, r) for t in (0.3, 0.9) for rho0 in (1.0, 3.0) for r in (0, 5)]
+TIMES = (3.5, 10.0)
+LANES = [Lane({"T": t, "rho0": rho0}, r, TIMES) for t in (0.3, 0.9) for rho0 in (1.0, 3.0) for r in (0, 5)]
 
 
 def no_tick(work):
     pass
 
 
-def sample(algorithm, lanes=LANES, times=(3.5, 10.0), seed=7, start="band", system=SYSTEM, tick=no_tick):
-    return ActiveIsingSampler(algorithm).sample(system, lanes, seed, start, times, tick)
+def sample(algorithm, lanes=LANES, seed=7, start="band", system=SYSTEM, tick=no_tick, **settings):
+    return ActiveIsingSampler(algorithm, "cpu", **settings).sample(system, lanes, seed, start, tick)
+
+
+def at(times, lanes=LANES[:3]):
+    return [lane._replace(times=times) for lane in lanes]
 
 
 @pytest.fixture(scope="module", params=ALGORITHMS)
@@ -40,8 +48,8 @@ def states(algorithm):
 def test_shape_and_conservation(states):
     assert states.shape == (len(LANES), 2, 2, 9, 27)
     assert states.dtype == np.uint16
-    for lane, (point, _) in zip(states, LANES, strict=True):
-        SYSTEM.check(lane, point)
+    for state, lane in zip(states, LANES, strict=True):
+        SYSTEM.check(state, lane.point)
 
 
 def test_lanes_do_not_see_each_other(algorithm, states):
@@ -58,17 +66,19 @@ def test_threads_do_not_matter(algorithm, states):
 
 @pytest.mark.parametrize("call", [1, 3])
 def test_slicing_does_not_matter(algorithm, states, call, monkeypatch):
-    monkeypatch.setattr(event_driven, "CALL", call)
-    monkeypatch.setattr(random_sequential, "CALL", call)
+    for module in (event_driven, random_sequential):
+        monkeypatch.setattr(module, "CALL", call)
+        monkeypatch.setattr(module, "SHORTEST_CALL", call)
+    monkeypatch.setattr(sublattice, "WINDOWS", call)
     assert np.array_equal(sample(algorithm), states)
 
 
 def test_every_part_of_the_name_of_a_lane_counts(algorithm, states):
     different = [
         sample(algorithm, seed=8),
-        sample(algorithm, [(point, replica + 1) for point, replica in LANES]),
+        sample(algorithm, [lane._replace(replica=lane.replica + 1) for lane in LANES]),
         sample(algorithm, start="random"),
-        sample("random_sequential" if algorithm == "event_driven" else "event_driven"),
+        *(sample(other) for other in ALGORITHMS if other != algorithm),
     ]
     for other in different:
         assert not any(np.array_equal(a, b) for a, b in zip(other, states, strict=True))
@@ -76,54 +86,76 @@ def test_every_part_of_the_name_of_a_lane_counts(algorithm, states):
 
 
 def test_reading_out_at_multiples_of_the_sweep_leaves_the_trajectory(algorithm):
-    often = sample(algorithm, LANES[:3], times=(4.0, 8.0, 12.0, 16.0, 24.0))
-    once = sample(algorithm, LANES[:3], times=(24.0,))
+    often = sample(algorithm, at((4.0, 8.0, 12.0, 16.0, 24.0)))
+    once = sample(algorithm, at((24.0,)))
     assert np.array_equal(often[:, -1], once[:, -1])
 
 
 def test_reading_out_never_matters_to_random_sequential():
-    often = sample("random_sequential", LANES[:3], times=(0.1, 1.234, 5.0, 5.001))
-    once = sample("random_sequential", LANES[:3], times=(5.001,))
+    often = sample("random_sequential", at((0.1, 1.234, 5.0, 5.001)))
+    once = sample("random_sequential", at((5.001,)))
     assert np.array_equal(often[:, -1], once[:, -1])
+
+
+def test_every_lane_has_times_of_its_own(algorithm):
+    lanes = [lane._replace(times=(4.0 * n, 8.0 * n + 4.0)) for n, lane in enumerate(LANES, start=1)]
+    together = sample(algorithm, lanes)
+    for n in (0, 3, 7):
+        assert np.array_equal(together[n], sample(algorithm, lanes[n : n + 1])[0])
+
+
+def test_sublattice_windows_do_not_see_the_read_out():
+    often = sample("sublattice", at((0.5, 1.0, 3.5, 5.0)))
+    assert np.array_equal(often[:, -1], sample("sublattice", at((5.0,)))[:, -1])
 
 
 def test_larger_tables_give_the_same_bits():
     """A trajectory that outgrows its tables goes on as if they had been large from the start."""
-    system, point = ActiveIsing((5, 3)), {"T": 0.4, "rho0": 4.0}
-    counts = np.zeros((2, 5, 3), dtype=np.uint16)
-    counts[0], counts[1] = 3, 1
+    system, device = ActiveIsing((5, 3)), Cpu()
+    lanes = [Lane({"T": temperature, "rho0": 4.0}, 0, ()) for temperature in (0.4, 1.5)]
+    counts = np.zeros((2, 2, 5, 3), dtype=np.uint16)
+    counts[:, 0], counts[:, 1] = 3, 1
 
-    def states(module, shrink):
-        trajectory = module.Trajectory(system, point, 1, 0, counts)
-        shrink(trajectory)
+    def states(make, shrink):
+        trajectories = make(system, lanes, 1, counts, device)
+        if shrink:
+            shrink(trajectories)
         for time in range(4, 100, 4):
-            trajectory.advance(time, no_tick)
-            yield trajectory.counts()
+            trajectories.advance([time, time], no_tick)
+            yield trajectories.counts()
 
-    def few_rates(trajectory):
-        trajectory.rates = event_driven.FlipRates.at(trajectory.temperature, 3)  # up to 7 particles on a site
+    def few_rates(trajectories):
+        bits = np.full(2, 3)  # up to 7 particles on a site
+        trajectories.rates = RateTables([lane.point["T"] for lane in lanes], bits, device)
 
-    def few_bits(trajectory):
-        trajectory.pack(trajectory.counts(), 1)
+    def few_bits(trajectories):
+        trajectories.pack(trajectories.counts(), np.full(2, 1))
 
-    for module, shrink in ((event_driven, few_rates), (random_sequential, few_bits)):
-        grown, large = list(states(module, shrink)), list(states(module, lambda trajectory: None))
+    def domains(*arguments):
+        return sublattice.Sublattice(*arguments, domains=cut((5, 3), (2, 1)), window=0.25)
+
+    for make, shrink in (
+        (event_driven.EventDriven, few_rates),
+        (domains, few_rates),
+        (random_sequential.RandomSequential, few_bits),
+    ):
+        grown, large = list(states(make, shrink)), list(states(make, None))
         assert np.array_equal(grown, large)
-        assert max(c.max() for c in large) > counts.max()
+        assert all(max(c[lane].max() for c in large) > counts.max() for lane in range(2))
 
 
 def test_many_sites_need_wider_indices(algorithm):
     system = ActiveIsing((301, 243))  # more than 2^16 sites
     point = {"T": 0.4, "rho0": 1.0}
-    state = sample(algorithm, [(point, 0)], times=(1.0,), system=system)
+    state = sample(algorithm, [Lane(point, 0, (1.0,))], system=system)
     system.check(state, point)
     assert np.all(state.sum(axis=(0, 1, 2, 4)) > 0)  # no column of sites was lost
 
 
 def test_tick_reports_the_work(algorithm):
     work = []
-    sample(algorithm, LANES[:2], times=(3.0, 10.0), tick=work.append)
-    done = 10.0 * (SYSTEM.particles(LANES[0][0]) + SYSTEM.particles(LANES[1][0]))
+    sample(algorithm, LANES[:2], tick=work.append)
+    done = 10.0 * sum(SYSTEM.particles(lane.point) for lane in LANES[:2])
     assert sum(work) == pytest.approx(done, rel=0.01)
 
 
@@ -170,26 +202,28 @@ def test_band_start_holds_the_slab_it_promises():
 
 
 def test_settings_name_the_algorithm():
-    sampler = ActiveIsingSampler()
+    sampler = ActiveIsingSampler(device="cpu")
     assert sampler.settings({"T": 0.3, "rho0": 3.0}) == {"algorithm": "event_driven", "version": 1}
     assert sampler.settings({"T": 0.9, "rho0": 3.0}) == {"algorithm": "random_sequential", "version": 1}
     assert ActiveIsingSampler("event_driven").settings({"T": 0.9, "rho0": 3.0})["algorithm"] == "event_driven"
+    domains = {"algorithm": "sublattice", "version": 1, "domain": [9, 3], "window": 0.5}
+    assert ActiveIsingSampler("sublattice", domain=[9, 3], window=0.5).settings({"T": 0.3, "rho0": 3.0}) == domains
 
 
-def test_auto_is_the_algorithm_that_its_settings_name(algorithm):
-    temperature = {"event_driven": 0.3, "random_sequential": 0.9}[algorithm]
-    lanes = [({"T": temperature, "rho0": 1.0}, 0)]
-    assert np.array_equal(sample("auto", lanes), sample(algorithm, lanes))
+@pytest.mark.parametrize(("exact", "temperature"), [("event_driven", 0.3), ("random_sequential", 0.9)])
+def test_auto_is_the_algorithm_that_its_settings_name(exact, temperature):
+    lanes = [Lane({"T": temperature, "rho0": 1.0}, 0, TIMES)]
+    assert np.array_equal(sample("auto", lanes), sample(exact, lanes))
 
 
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"times": (4.0, 4.0)}, "do not increase"),
-        ({"times": (0.0, 4.0)}, "do not increase"),
+        ({"lanes": at((4.0, 4.0))}, "do not increase"),
+        ({"lanes": at((0.0, 4.0))}, "do not increase"),
         ({"start": "hot"}, "band, ordered, random"),
         ({"seed": -1}, "seed = -1"),
-        ({"lanes": [({"T": -0.3, "rho0": 3.0}, 0)]}, "T = -0.3"),
+        ({"lanes": [Lane({"T": -0.3, "rho0": 3.0}, 0, TIMES)]}, "T = -0.3"),
     ],
 )
 def test_bad_arguments(arguments, message):
@@ -202,16 +236,23 @@ def test_bad_settings():
         ActiveIsingSampler("worm")
     with pytest.raises(UserError, match="device 'tpu'"):
         ActiveIsingSampler(device="tpu")
+    with pytest.raises(UserError, match=r"\[9\] is no domain"):
+        ActiveIsingSampler(domain=[9])
+    with pytest.raises(UserError, match="window = 5"):
+        ActiveIsingSampler(window=5.0)
+    with pytest.raises(UserError, match=r"no whole numbers of windows of 0\.3"):
+        sample("sublattice", window=0.3)
     with pytest.raises(UserError, match=r"T = 0\.01"):
-        sample("random_sequential", [({"T": 0.01, "rho0": 3.0}, 0)])
+        sample("random_sequential", [Lane({"T": 0.01, "rho0": 3.0}, 0, TIMES)])
     with pytest.raises(UserError, match="too rarely"):
-        sample("event_driven", [({"T": 0.3, "rho0": 1 / 9}, 0)], system=ActiveIsing((3, 3), D=0.1))
+        sample("event_driven", [Lane({"T": 0.3, "rho0": 1 / 9}, 0, TIMES)], system=ActiveIsing((3, 3), D=0.1))
 
 
 @pytest.mark.parametrize("temperature", [1e-3, 1e6])
 def test_extreme_temperatures(temperature):
     point = {"T": temperature, "rho0": 3.0}
-    SYSTEM.check(sample("event_driven", [(point, 0)], start="random"), point)
+    for algorithm in ("event_driven", "sublattice"):
+        SYSTEM.check(sample(algorithm, [Lane(point, 0, TIMES)], start="random"), point)
 
 
 @njit
