@@ -188,7 +188,7 @@ class EventDriven:
         sites, self.particles = system.volume, occupation.sum(axis=1)
         self.kernel, index = (NARROW, np.uint16) if sites <= 2**16 else (WIDE, np.uint32)
         self.record = put(plus | minus << U16)
-        self.position = put(np.concatenate([np.repeat(np.arange(sites), row) for row in occupation]).astype(index))
+        self.position = put(np.concatenate([np.repeat(np.arange(sites, dtype=index), row) for row in occupation]))
         self.first = put(np.cumsum([0, *self.particles]).astype(np.uint64))
         self.clock = put(np.zeros((len(lanes), 4), dtype=np.uint64))
         edge, change = steps_by_edge(system.extents)

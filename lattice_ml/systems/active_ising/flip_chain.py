@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 TICKS = 2**29
 """Ticks per unit of time."""
 
+SMALLEST = np.finfo(np.float32).tiny
+
 FLIP_BATCH = 256
 """Blocks of the flip stream drawn at once, two trials each."""
 
@@ -68,6 +70,8 @@ class FlipRates:
         down, up = plus * np.exp(-tilt), minus * np.exp(tilt)
         rate = (down + up) / TICKS
         quick = np.minimum(rate * 2.0**16 * (1 + 2.0**-21), 1e38).astype(np.float32)
+        # CuPy has kernels compiled so that they take subnormal numbers for zero: there are none.
+        quick[(rate > 0) & (quick < SMALLEST)] = SMALLEST
         quick[plus + minus >= 2**bits - 1] = np.inf
         share = np.divide(down, down + up, out=np.zeros_like(down), where=rate > 0)
         threshold = np.rint(share * 2.0**32).astype(np.uint64)

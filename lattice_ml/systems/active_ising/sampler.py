@@ -34,11 +34,12 @@ class ActiveIsingSampler:
     """Continuous-time trajectories of the Active Ising Model.
 
     algorithm: "event_driven" and "random_sequential" are exact; "sublattice" updates domains of the lattice at the same
-    time, with a measured bias (docs/gpu.md); "auto" is the faster exact one at the point's temperature, and on a GPU
-    that the campaign's ``trajectories`` alone do not fill, sublattices.
+    time, with a measured bias (docs/gpu.md); "exact" is the faster exact one at the point's temperature; "auto" is the
+    same, but on a GPU that the campaign's ``trajectories`` alone do not fill it is sublattices.
     device: "cpu", "cuda", or "auto": "cuda" where there is one. domain: sites along x and y of a sublattice's domains,
     which are exact where they are as large as the torus. window: dt, the time that a domain runs while its neighbours
-    stand still. Raises ``UserError`` on anything else.
+    stand still. At the defaults the bias is below the statistical error of 50 configurations.
+    Raises ``UserError`` on anything else.
     """
 
     def __init__(
@@ -46,28 +47,28 @@ class ActiveIsingSampler:
         algorithm: str = "auto",
         device: str = "auto",
         domain: Sequence[int] = (9, 9),
-        window: float = 0.125,
+        window: float = 0.03125,
         trajectories: int = 1,
     ) -> None:
-        if algorithm not in ("auto", *ALGORITHMS):
+        if algorithm not in ("auto", "exact", *ALGORITHMS):
             raise UserError(
-                f"there is no algorithm {algorithm!r} for the Active Ising Model: give sampler.algorithm=auto, "
+                f"there is no algorithm {algorithm!r} for the Active Ising Model: give sampler.algorithm=auto, exact, "
                 f"{', '.join(ALGORITHMS[:-1])} or {ALGORITHMS[-1]}."
             )
         if isinstance(window, bool) or not isinstance(window, int | float) or not 0 < window <= LONGEST_WINDOW:
             raise UserError(
-                f"sampler.window = {window!r} will not do: give a time above 0, up to {LONGEST_WINDOW:g}, e.g. 0.125."
+                f"sampler.window = {window!r} will not do: give a time above 0, up to {LONGEST_WINDOW:g}, e.g. 0.03125."
             )
         cut((3, 3), tuple(domain))  # raises on what is no domain
         self.device = open_device(device)
         self.domain, self.window = tuple(domain), float(window)
         filled = self.device.name == "cpu" or trajectories >= THREADS_TO_FILL
-        self.algorithm = "sublattice" if algorithm == "auto" and not filled else algorithm
+        self.algorithm = algorithm if algorithm != "auto" else "exact" if filled else "sublattice"
 
     def settings(self, point: Point) -> dict[str, Any]:
         """The algorithm that runs at this point and the version of its bits; of sublattices domain and window too."""
         algorithm = self.algorithm
-        if algorithm == "auto":
+        if algorithm == "exact":
             algorithm = "event_driven" if point["T"] < CROSSOVER else "random_sequential"
         shape = {"domain": list(self.domain), "window": self.window} if algorithm == "sublattice" else {}
         return {"algorithm": algorithm, "version": 1, **shape}

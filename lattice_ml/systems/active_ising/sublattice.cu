@@ -21,7 +21,10 @@ extern "C" __global__ void __launch_bounds__(128, 8) sublattice(
     if (thread >= threads) return;
     const u32 lane = thread / per_colour;
     const u64 number_of_window = base[lane] + step;
-    if (number_of_window >= target[lane] || crowded[lane]) return;
+    if (number_of_window >= target[lane]) return;
+    // A lane that an earlier launch found crowded waits; who finds it so in this one does not stop the others.
+    const u32 launch = (u32)step * colours + phase + 1, found = atomicOr(crowded + lane, 0u);
+    if (found != 0 && found != launch) return;
     // Every other window takes the colours in reverse order.
     const u32 colour = number_of_window % 2 ? colours - 1 - phase : phase;
     const u32 domain = members[colour * per_colour + thread % per_colour];
@@ -117,7 +120,7 @@ extern "C" __global__ void __launch_bounds__(128, 8) sublattice(
         moved = 0;
         ++events;
     }
-    if (full) atomicOr(crowded + lane, 1u);
+    if (full) atomicOr(crowded + lane, launch);
     clock[0] = (clock[3] + 1) * window - time_left;
     clock[1] += events;
     clock[2] += trials.used;

@@ -153,16 +153,17 @@ def run_colour(
 ):  # fmt: skip
     """The domains of one colour in window ``base[lane] + step`` of every lane that has not reached its target.
 
-    A domain that has done this window already is left alone, so launches may be repeated; a lane that is ``crowded``
-    waits for larger tables. record: uint64 ``[lane, x, y]``; rows: uint32 ``[lane, x, strip]``; clock: uint64
-    ``[lane, domain, 4]``; see ``run_domain``.
+    A domain that has done this window already is left alone, so launches may be repeated. crowded: uint32 ``[lane]``,
+    0 or the first launch (from 1 on) that met a site beyond the tables; later launches leave that lane alone. record:
+    uint64 ``[lane, x, y]``; rows: uint32 ``[lane, x, strip]``; clock: uint64 ``[lane, domain, 4]``: see ``run_domain``.
     """
     right = (right[0], right[1])
     hop_key, flip_key = np.empty(4, np.uint32), np.empty(4, np.uint32)
     for thread in range(threads):
         lane, place = thread // per_colour, thread % per_colour
         number = base[lane] + step
-        if number >= target[lane] or crowded[lane]:
+        launch = np.uint32(step) * colours + phase + np.uint32(1)
+        if number >= target[lane] or (crowded[lane] != 0 and crowded[lane] != launch):
             continue
         colour = colours - 1 - phase if number & U1 else phase
         domain = members[colour, place]
@@ -178,7 +179,7 @@ def run_colour(
             bits[lane], quick[first:], rate[first:], share[first:], hop_key, flip_key,
         )  # fmt: skip
         if not done:
-            crowded[lane] = 1
+            crowded[lane] = launch
 
 
 KERNEL = Kernel(Path(__file__).with_suffix(".cu"), "sublattice", run_colour)

@@ -7,7 +7,7 @@ import pytest
 from numba import njit
 
 from lattice_ml import rng
-from lattice_ml.device import Cpu
+from lattice_ml.device import THREADS_TO_FILL, Cpu
 from lattice_ml.domains import cut
 from lattice_ml.errors import UserError
 from lattice_ml.systems.active_ising import event_driven, random_sequential, sublattice
@@ -276,3 +276,30 @@ def test_an_aligned_site_flips_a_particle_that_it_has(temperature, occupation, a
     after = int(first_jump(counts, age, np.uint64(rates.bits), rates.rate, rates.plus, key, words))
     flipped = (occupation - 1, 1) if aligned == "plus" else (1, occupation - 1)
     assert (after & 0xFFFF, after >> 16) == flipped
+
+
+@pytest.mark.parametrize(
+    ("algorithm", "trajectories", "expected"),
+    [
+        ("auto", THREADS_TO_FILL, "random_sequential"),
+        ("auto", THREADS_TO_FILL - 1, "sublattice"),
+        ("exact", 1, "random_sequential"),
+    ],
+)
+def test_a_gpu_that_replicas_fill_gets_the_exact_algorithm(monkeypatch, algorithm, trajectories, expected):
+    gpu = Cpu()
+    gpu.name = "cuda"
+    monkeypatch.setattr("lattice_ml.systems.active_ising.sampler.open_device", lambda name: gpu)
+    sampler = ActiveIsingSampler(algorithm, "cuda", trajectories=trajectories)
+    point = {"T": 0.6, "rho0": 3.0}
+    assert sampler.settings(point)["algorithm"] == expected
+    system = ActiveIsing((81, 81))
+    assert sampler.lanes_at_once(system, point) == THREADS_TO_FILL // (33 if expected == "sublattice" else 1)
+    vast = ActiveIsing((2000, 2000))  # 64 MB a lattice and 48 MB for positions: 4 GiB hold some forty
+    assert sampler.lanes_at_once(vast, point) < 50
+
+
+@pytest.mark.parametrize("algorithm", ["auto", "exact"])
+def test_a_cpu_gets_an_exact_algorithm(algorithm):
+    settings = ActiveIsingSampler(algorithm, "cpu", trajectories=1).settings({"T": 0.3, "rho0": 3.0})
+    assert settings["algorithm"] == "event_driven"
