@@ -37,7 +37,7 @@ COLUMNS = [*OBSERVABLES, *(f"imprint {size}" for size in SIZES)]
 EQUILIBRATE, RELAX, SPACING, SAMPLES, LANES, BLOCKS, HISTOGRAM = 1500.0, 250.0, 10.0, 240, 8, 5, 48
 EXACT = (81, 0.0)
 LIKELY = [(9, 0.0625), (9, 0.125), (9, 0.03125)]
-SETTINGS = {0.9: LIKELY, 0.5: LIKELY, 0.6: [*LIKELY, (9, 0.5), (27, 0.125), (3, 0.125), (1, 0.125)], 0.3: LIKELY[:2]}
+SETTINGS = {0.9: LIKELY, 0.5: LIKELY, 0.6: [*LIKELY, (9, 0.5), (27, 0.125), (3, 0.125), (1, 0.125)], 0.3: LIKELY}
 
 
 def measure(system: ActiveIsing, temperature: float, size: int, window: float, states: np.ndarray) -> np.ndarray:

@@ -35,8 +35,13 @@ def draw(arrays: Arrays) -> Figure:
                     color=colour, marker=marker, markersize=4, linewidth=1, capsize=2,
                 )  # fmt: skip
         ax.axhline(1, color="0.3", linewidth=0.8, linestyle="--")
-        ax.set(xscale="log", yscale="symlog", xlabel="window dt", title=observable)
-        ax.set_ylim(0, None)
+        windows = sorted(set(arrays["window"]))
+        ax.set(xscale="log", xlabel="window dt", title=observable)
+        ax.set_yscale("symlog", linthresh=1)
+        ax.set_xticks(windows, [f"1/{1 / window:g}" for window in windows])
+        ax.minorticks_off()
+        ax.set_ylim(0, 100)
+        ax.set_yticks([0, 0.5, 1, 10, 100], ["0", "½", "1", "10", "100"])
     axes[0].set_ylabel("|bias| / error of 50 configurations")
     for size, colour in colours.items():
         axes[0].plot([], [], color=colour, label=f"{size} × {size}")
