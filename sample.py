@@ -1,17 +1,28 @@
 """Sample an ensemble into its store: ``python sample.py ensemble=aim_rho3 ensemble.seed=7``."""
 
+import signal
+
 from lattice_ml.entry import entry
 
 
 @entry("sample")
 def main(config):
-    """Generate what the store lacks; the same command goes on after any interruption."""
-    from lattice_ml.runtime import build_ensemble
+    """Generate what the store lacks; the same command goes on after any interruption and beside other workers."""
+    from lattice_ml.ensembles.shard import parse_shard
 
-    ensemble = build_ensemble(config.system, config.sampler, config.ensemble)
-    print(
-        f"{ensemble.sizes['point']} points × {ensemble.sizes['replica']} replicas × {ensemble.sizes['sample']} samples"
-    )
+    if signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:
+        signal.signal(
+            signal.SIGTERM, signal.default_int_handler
+        )  # a batch system's end gives claims back, as Ctrl-C does
+    shard = parse_shard(config.shard)
+    from lattice_ml.runtime import build_ensemble, sample_shard  # heavy: after a mistake would have been told
+
+    if shard:
+        there, chunks = sample_shard(config.system, config.sampler, config.ensemble, shard)
+        print(f"{shard} is complete; the store has {there} of its {chunks} chunks")
+    else:
+        sizes = build_ensemble(config.system, config.sampler, config.ensemble).sizes
+        print(f"{sizes['point']} points × {sizes['replica']} replicas × {sizes['sample']} samples")
     print(config.ensemble.path)
 
 

@@ -68,8 +68,8 @@ CASES = [
     Case("event-driven, T = 0.55", active(EventDriven, 0.55), (405, 4050, 16896), 4.0, 19683),
     Case("random-sequential, T = 0.9", active(RandomSequential, 0.9), (405, 4050, 16896), 4.0, 19683),
     Case(
-        "sublattice 9 × 9, dt = 1/16, T = 0.55",
-        active(Sublattice, 0.55, cut((81, 81), (9, 9)), 0.0625),
+        "sublattice 9 × 9, dt = 1/32, T = 0.55",
+        active(Sublattice, 0.55, cut((81, 81), (9, 9)), 0.03125),
         (41, 405, 1620),
         4.0,
         19683,

@@ -14,7 +14,7 @@ import importlib.util
 import re
 import sys
 from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, ExitStack, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
@@ -114,7 +114,10 @@ class Cuda:
     def stream(self) -> AbstractContextManager[Any]:
         import torch
 
-        return self._cupy.cuda.ExternalStream(torch.cuda.current_stream().cuda_stream)
+        context = ExitStack()
+        context.enter_context(self._cupy.cuda.Device(torch.cuda.current_device()))  # where there are several
+        context.enter_context(self._cupy.cuda.ExternalStream(torch.cuda.current_stream().cuda_stream))
+        return context
 
 
 def open_device(name: str) -> Device:
@@ -130,9 +133,10 @@ def open_device(name: str) -> Device:
         return Cpu()
     try:
         check_cuda()
-    except UserError:
+    except UserError as error:
         if name == "cuda":
             raise
+        print(f"sampling on the CPU: {error}", flush=True)
         return Cpu()
     return Cuda()
 
@@ -217,7 +221,7 @@ def _import_cupy() -> Any:
     except ImportError as error:
         import torch
 
-        major = (torch.version.cuda or "13").split(".")[0]
+        major = "12" if (torch.version.cuda or "").startswith("12.") else "13"
         raise UserError(
             f"sampler.device=cuda needs CuPy, which cannot be imported here ({error}): "
             f"pip install 'lattice-ml[cuda{major}]', or give sampler.device=cpu."

@@ -1,12 +1,8 @@
-"""From a composed configuration to live objects: seeds, ensembles, loggers, the Trainer, and their ending."""
+"""From a composed configuration to live objects: seeds, ensembles, the Trainer."""
 
 from __future__ import annotations
 
 import logging
-import os
-from collections.abc import Iterator
-from contextlib import contextmanager
-from netrc import NetrcParseError, netrc
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +11,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from lattice_ml.ensembles.plan import build_plan
 from lattice_ml.errors import UserError
-from lattice_ml.run import Run
+from lattice_ml.targets import check_classes, check_targets, require_arguments
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -23,12 +19,24 @@ if TYPE_CHECKING:
     from lightning.pytorch.loggers import Logger
 
     from lattice_ml.ensembles.plan import Plan
+    from lattice_ml.ensembles.shard import Shard
     from lattice_ml.systems.base import Sampler, System
 
 
 def build(section: DictConfig, **objects: Any) -> Any:
-    """Call the section's ``_target_`` with its plain values and with live objects, which Hydra must not copy."""
-    return instantiate(section, _partial_=True, _convert_="all")(**objects)
+    """Call the section's ``_target_`` with its plain values and with live objects, which Hydra must not copy.
+
+    Raises ``UserError`` on a ``_target_`` that is not built from a configuration (see ``targets``), and on a value that
+    it does not take. What is checked is what is built: interpolations are resolved once, before.
+    """
+    plain: Any = OmegaConf.to_container(section, resolve=True)
+    root: Any = section._get_root()
+    if root.get("trust") is not True:
+        check_targets(plain)
+        check_classes(plain)
+    deferred = instantiate(plain, _partial_=True, _convert_="all")
+    require_arguments(plain, objects)
+    return deferred(**objects)
 
 
 def ensembles(config: DictConfig) -> dict[str, DictConfig]:
@@ -58,6 +66,17 @@ def build_ensemble(system: DictConfig, sampler: DictConfig, ensemble: DictConfig
     return open_ensemble(campaign[-1])
 
 
+def sample_shard(system: DictConfig, sampler: DictConfig, ensemble: DictConfig, shard: Shard) -> tuple[int, int]:
+    """Sample one shard of the ensemble; returns how many chunks of the whole are there, and how many there are."""
+    from lattice_ml.ensembles.generate import generate
+    from lattice_ml.ensembles.layout import all_chunks
+    from lattice_ml.ensembles.store import done_chunks
+
+    rules, algorithm, plan, path = _campaign(system, sampler, ensemble)
+    generate(rules, algorithm, plan, path, shard=shard)
+    return len(done_chunks(path)), len(all_chunks(rules, plan))
+
+
 def _campaign(system: DictConfig, sampler: DictConfig, ensemble: DictConfig) -> tuple[System, Sampler, Plan, Path]:
     plain: Any = OmegaConf.to_container(ensemble, resolve=True)
     plan = build_plan(plain)
@@ -77,64 +96,27 @@ def build_trainer(config: DictConfig, folder: Path, callbacks: list[Callback], l
 
     Raises ``UserError`` if Lightning refuses the settings, such as an accelerator that is not there.
     """
+    from lightning.fabric.plugins.environments.slurm import SLURMEnvironment
     from lightning.fabric.utilities.exceptions import MisconfigurationException
+
+    from lattice_ml.checkpoints import AtomicCheckpointIO
 
     logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)  # no tips, no list of absent accelerators
     configured = []
     for callback in filter(None, config.callbacks.values()):
-        own = {"dirpath": str(folder / "checkpoints")} if callback._target_.endswith("ModelCheckpoint") else {}
+        own = {"dirpath": str(folder / "checkpoints")} if callback._target_.endswith("Checkpoint") else {}
         configured.append(build(callback, **own))
+    plugins: list[Any] = [AtomicCheckpointIO()]
     try:
-        return build(config.trainer, callbacks=[*configured, *callbacks], logger=loggers, default_root_dir=str(folder))
-    except (MisconfigurationException, ValueError, TypeError) as error:
+        if SLURMEnvironment.detect():
+            # Its own requeueing writes a checkpoint in mid-epoch, which no run can go on from exactly.
+            plugins.append(SLURMEnvironment(auto_requeue=False))
+        return build(
+            config.trainer,
+            callbacks=[*configured, *callbacks],
+            logger=loggers,
+            plugins=plugins,
+            default_root_dir=str(folder),
+        )
+    except (MisconfigurationException, ValueError, TypeError, RuntimeError) as error:
         raise UserError(f"the trainer cannot be set up so: {str(error).splitlines()[0].rstrip('.')}.") from error
-
-
-@contextmanager
-def open_loggers(config: DictConfig, run: Run) -> Iterator[list[Logger]]:
-    """The loggers of ``logger=…``; W&B's process is finished on every way out."""
-    loggers = []
-    configured = config.get("logger") or {}
-    for name, logger in configured.items():
-        own: dict[str, Any] = {"save_dir": str(run.folder)}
-        if name == "wandb":
-            own |= {"name": f"{config.name}/{run.folder.name}", "group": config.name, "offline": not logged_in()}
-            os.environ.setdefault("WANDB_SILENT", "true")
-        loggers.append(build(logger, **own))
-    plain: Any = OmegaConf.to_container(config, resolve=True)
-    try:
-        for logger in loggers:
-            logger.log_hyperparams(plain)
-        yield loggers
-    finally:
-        if "wandb" in configured:
-            import wandb
-
-            wandb.finish()
-
-
-def publish(loggers: list[Logger], run: Run) -> None:
-    """Send the figures and the boundary table to W&B, if it is among the loggers."""
-    from lightning.pytorch.loggers import WandbLogger
-
-    boundaries = run.results.get("boundaries", [])
-    for logger in loggers:
-        if isinstance(logger, WandbLogger):
-            # Pictures go as PNG files: float arrays in [0, 1] would be rendered black.
-            for picture in sorted((run.folder / "figures").glob("*.png")):
-                logger.log_image(key=f"figures/{picture.stem}", images=[str(picture)])
-            columns = ["rho0", "transition", "T", "error", "method"]
-            logger.log_table("boundaries", columns=columns, data=[[row.get(c) for c in columns] for row in boundaries])
-
-
-def logged_in() -> bool:
-    """Has this machine W&B credentials, or does WANDB_MODE settle it?"""
-    mode = os.environ.get("WANDB_MODE")
-    if mode is not None:
-        return mode == "online"
-    if os.environ.get("WANDB_API_KEY"):
-        return True
-    try:
-        return netrc().authenticators("api.wandb.ai") is not None
-    except (OSError, NetrcParseError):
-        return False

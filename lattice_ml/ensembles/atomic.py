@@ -1,4 +1,4 @@
-"""A store's files: every object whole or absent, one writer at a time.
+"""A store's files: every object whole or absent, and one process at a time that creates it or joins its workers.
 
 zarr's own ``LocalStore`` writes to a temporary file and renames it since 3.1, and wrote in place before; here a file
 is also flushed to the disk before it gets its name, so that a name never stands for less than its whole content.
@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,10 +17,13 @@ from zarr.core.buffer import Buffer
 from zarr.storage import LocalStore
 
 from lattice_ml import files
+from lattice_ml.errors import UserError
 from lattice_ml.files import PARTIAL, write_file
 
 LOCK = ".lattice_ml.lock"
-"""Held by the process that writes into a store, and the mark of a folder that is ours to create a store in."""
+"""Held by the process that creates a store or joins its workers; marks a folder as ours to create a store in."""
+PATIENCE = 60.0
+"""Seconds to wait for the lock: whoever holds it writes a few small files."""
 
 
 class AtomicStore(LocalStore):
@@ -32,9 +37,11 @@ class AtomicStore(LocalStore):
 
 
 def remove_partials(path: Path) -> None:
-    """Remove what killed writers left in a store; only for the holder of its lock."""
-    for partial in path.rglob(f".*{PARTIAL}"):
-        partial.unlink(missing_ok=True)
+    """Remove what killed writers left in a store; only for the holder of its lock, where no worker lives."""
+    for folder, _, names in os.walk(path):  # which does not mind a folder that is removed at the same time
+        for name in names:
+            if name.startswith(".") and name.endswith(PARTIAL):
+                Path(folder, name).unlink(missing_ok=True)
 
 
 def disk_errors(path: Path) -> contextlib.AbstractContextManager[None]:
@@ -44,12 +51,23 @@ def disk_errors(path: Path) -> contextlib.AbstractContextManager[None]:
 
 @contextlib.contextmanager
 def lock(path: Path) -> Iterator[None]:
-    """Be the only process that writes into the store at ``path``; ``UserError`` if another one does or it cannot be."""
+    """Be the only process that creates the store at ``path`` or joins its workers; waits for one that does.
+
+    Raises ``UserError`` if that takes longer than ``PATIENCE`` or the lock cannot be written.
+    """
     taken = (
-        f"another process is sampling into {path}: wait until it is done, or give this ensemble a name of its own "
-        "with ensemble.name=..."
+        f"another process has held {path / LOCK} for a minute: wait until it is done, or end it, and give the same "
+        "command again."
     )
+    given_up = time.monotonic() + PATIENCE
     with contextlib.ExitStack() as held:
-        with disk_errors(path):
-            held.enter_context(files.lock(path / LOCK, taken))
+        while True:
+            try:
+                with disk_errors(path):
+                    held.enter_context(files.lock(path / LOCK, taken))
+                break
+            except UserError as error:
+                if str(error) != taken or time.monotonic() > given_up:
+                    raise
+                time.sleep(0.05)
         yield

@@ -36,6 +36,11 @@ Chunk = tuple[int, int]
 """Position in the grid of chunks: point, replica block."""
 
 
+def object_name(chunk: Chunk) -> str:
+    """Name of a chunk's object among those of ``configurations``; that it exists means that the chunk is done."""
+    return f"c.{chunk[0]}.{chunk[1]}.0.0.0.0"
+
+
 def replica_bytes(system: System, plan: Plan) -> int:
     """Bytes of the samples of one replica at one point, uncompressed (2 per count)."""
     return 2 * plan.samples * len(system.species) * math.prod(system.extents)
@@ -141,6 +146,7 @@ def source_commit() -> str:
         return "unknown"
     command = ["git", "-C", str(root), "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"]
     try:
-        return subprocess.run(command, capture_output=True, text=True, check=True, timeout=10).stdout.strip()
+        found = subprocess.run(command, capture_output=True, text=True, check=True, timeout=10)  # noqa: S603 - fixed words
+        return found.stdout.strip()
     except (OSError, subprocess.SubprocessError):
         return "unknown"

@@ -14,7 +14,8 @@ from typing import Any
 import xarray as xr
 import zarr
 
-from lattice_ml.ensembles.atomic import LOCK, AtomicStore, disk_errors, lock
+from lattice_ml.ensembles.atomic import LOCK, AtomicStore, disk_errors, lock, remove_partials
+from lattice_ml.ensembles.claims import living
 from lattice_ml.ensembles.layout import DIMENSIONS, KIND, VERSION, Chunk, empty_ensemble, identity
 from lattice_ml.ensembles.plan import Plan
 from lattice_ml.errors import UserError
@@ -30,19 +31,20 @@ def prepare_store(path: str | Path, system: System, sampler: Sampler, plan: Plan
     """Create the store, or check that the one that is there was written for the same system, plan and sampler.
 
     Raises ``UserError`` that names the first difference and the cure, or says why nothing can be written here. What a
-    killed creation left behind is replaced, and so is a store that holds no configurations yet. Version, commit and
-    date are not compared, nor is the ensemble's name.
+    killed creation left behind is replaced, and so is a store that holds no configurations yet and that nobody is at
+    work on. Version, commit and date are not compared, nor is the ensemble's name.
     """
     path = Path(path)
     with disk_errors(path):
-        if not (path / "zarr.json").exists():
-            _claim(path)
+        if (path / "zarr.json").exists():
+            _read_metadata(path)  # raises in a folder that is not ours to write a lock into
+        else:
+            _make_ours(path)
+        if not (done_chunks(path) and (path / "zarr.json").exists()):
             with lock(path):
-                if not (path / "zarr.json").exists():
-                    _create(path, system, sampler, plan)
-        if not done_chunks(path) and _difference(path, system, sampler, plan):
-            with lock(path):
-                if not done_chunks(path):
+                begun = (path / "zarr.json").exists()
+                useless = begun and not done_chunks(path) and _difference(path, system, sampler, plan)
+                if not begun or (useless and not living(path)):
                     _create(path, system, sampler, plan)
     check_store(path, system, sampler, plan)
 
@@ -90,6 +92,7 @@ def open_configurations(path: str | Path) -> zarr.Array:
 
     Every chunk gets its object, even one of zeros alone, which zarr would leave out.
     """
+    _check_own_metadata(Path(path))
     with zarr.config.set({"array.write_empty_chunks": True}):
         return zarr.open_array(AtomicStore(Path(path)), path="configurations", mode="r+", zarr_format=3)
 
@@ -100,18 +103,20 @@ def done_chunks(path: str | Path) -> set[Chunk]:
     return {(int(name[1]), int(name[2])) for name in names if len(name) == 7 and all(map(str.isdigit, name[1:]))}
 
 
-def _claim(path: Path) -> None:
+def _make_ours(path: Path) -> None:
     """Make the folder ours, or refuse: it must be new, empty, or left by a creation that was killed."""
     path.mkdir(parents=True, exist_ok=True)
-    if not (path / LOCK).exists() and any(path.iterdir()):
+    # In this order: another worker that creates the store now makes its lock first.
+    if any(path.iterdir()) and not (path / LOCK).exists():
         raise UserError(f"{path} holds files that are no ensemble: give another place, e.g. ensemble.name=<new name>.")
-    if done_chunks(path):
+    if done_chunks(path) and not (path / "zarr.json").exists():
         raise UserError(f"{path} holds configurations but its zarr.json is gone: put it back, or remove {path}.")
 
 
 def _create(path: Path, system: System, sampler: Sampler, plan: Plan) -> None:
     """Write metadata and coordinates; the root's ``zarr.json``, the last of them, is what makes the store exist."""
     (path / "zarr.json").unlink(missing_ok=True)
+    remove_partials(path)
     for key, content in empty_ensemble(system, sampler, plan):
         write_file(path / key, content)
 
@@ -166,6 +171,19 @@ def _check_arrays(path: Path, metadata: dict[str, Any]) -> tuple[list[int], list
         return array["shape"], array["chunk_grid"]["configuration"]["chunk_shape"], species
     except (KeyError, TypeError, AttributeError) as error:
         raise UserError(f"{path} does not follow the layout of docs/store.md ({error}): sample it anew.") from error
+
+
+def _check_own_metadata(path: Path) -> None:
+    """Raise ``UserError`` unless the metadata beside the chunks, where a writer looks, are the root's."""
+    metadata = _read_metadata(path)
+    _check_arrays(path, metadata)
+    file = path / "configurations" / "zarr.json"
+    try:
+        own = json.loads(file.read_text())
+    except (OSError, ValueError) as error:
+        raise UserError(f"{file} cannot be read ({error}): restore it, or remove {path}.") from error
+    if own != metadata["consolidated_metadata"]["metadata"]["configurations"]:
+        raise UserError(f"{file} is not what {path.name}/zarr.json says of it: restore it, or remove {path}.")
 
 
 def _name(extension: Any) -> str:

@@ -131,8 +131,11 @@ class Sampler(Protocol):
         """Plain JSON values that determine the law and the bits at this point; the device is not among them."""
         ...
 
-    def lanes_at_once(self, system: Any, point: Point) -> int:
-        """Lanes that one call should hold to keep the device busy; 1 where threads of the CPU share the work."""
+    def lanes_at_once(self, system: Any, point: Point, readouts: int) -> int:
+        """Lanes that one call should hold to keep the device busy; 1 where threads of the CPU share the work.
+
+        readouts: times of every lane; what they take of the device's memory counts too.
+        """
         ...
 
     def sample(self, system: Any, lanes: Sequence[Lane], seed: int, start: str, tick: Tick) -> Any:

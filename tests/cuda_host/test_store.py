@@ -2,13 +2,15 @@
 
 import numpy as np
 import pytest
-from cuda_host.host import CudaHost
+import torch
 
+from lattice_ml.device import to_torch
 from lattice_ml.ensembles.generate import generate
 from lattice_ml.ensembles.plan import Protocol, plan_grid
 from lattice_ml.ensembles.store import done_chunks, open_ensemble
 from lattice_ml.systems.active_ising.physics import ActiveIsing
 from lattice_ml.systems.active_ising.sampler import ActiveIsingSampler
+from lattice_ml.systems.base import Lane
 from lattice_ml.systems.ising.physics import Ising
 from lattice_ml.systems.ising.sampler import IsingSampler
 
@@ -31,12 +33,13 @@ CASES = {
 
 
 @pytest.mark.parametrize("case", CASES)
-def test_a_store_is_the_same_on_both_devices(case, builds, tmp_path, monkeypatch):
+@pytest.mark.parametrize("device", ["forward", pytest.param("cuda", marks=pytest.mark.cuda)], indirect=True)
+def test_a_store_is_the_same_on_both_devices(case, device, tmp_path, monkeypatch):
     system, grid, make = CASES[case]
     plan = plan_grid("both", grid, 9, 2, 3, PROTOCOL)  # nine replicas: two chunks a point
     generate(system, make(), plan, tmp_path / "cpu", threads=1)
     sampler, calls = make(), []
-    sampler.device = CudaHost(builds)
+    sampler.device = device
     honest = sampler.sample
     monkeypatch.setattr(sampler, "sample", lambda *given: calls.append(len(given[1])) or honest(*given))
     generate(system, sampler, plan, tmp_path / "device", threads=2)
@@ -49,3 +52,19 @@ def test_a_store_is_the_same_on_both_devices(case, builds, tmp_path, monkeypatch
     generate(system, sampler, plan, tmp_path / "cpu")
     assert len(done_chunks(tmp_path / "cpu")) == 2 * len(plan.points)
     assert np.array_equal(open_ensemble(tmp_path / "cpu")["configurations"].values, expected)
+
+
+@pytest.mark.cuda
+@pytest.mark.parametrize("device", ["cuda"], indirect=True)
+def test_torch_sees_the_sampler_s_memory(device):
+    """On a stream of torch's own: what was sampled there is there, not copied."""
+    system, sampler = ActiveIsing((9, 6)), ActiveIsingSampler("exact", "cuda")
+    lanes = [Lane({"T": 0.5, "rho0": 3.0}, replica, (4.0, 8.0)) for replica in range(3)]
+    with torch.cuda.stream(torch.cuda.Stream()):
+        states = sampler.sample(system, lanes, 1, "band", lambda work: None)
+        tensor = to_torch(states)
+        assert tensor.is_cuda
+        assert tensor.data_ptr() == states.data.ptr
+        channels = system.to_channels(tensor).cpu()
+    expected = ActiveIsingSampler("exact", "cpu").sample(system, lanes, 1, "band", lambda work: None)
+    assert torch.equal(channels, system.to_channels(to_torch(expected)))

@@ -95,10 +95,11 @@ class StandIn(ModuleType):
                 raise CUDARuntimeError(gpus)
             return gpus
 
-        self.launched, self.streams = [], []
+        self.launched, self.streams, self.devices = [], [], []
         self.array, self.asnumpy = lambda array, order: np.array(array, order=order), np.array
         self.RawModule = self.compiled
         self.cuda = SimpleNamespace(
+            Device=lambda number: self.devices.append(number) or nullcontext(),
             ExternalStream=lambda pointer: self.streams.append(pointer) or nullcontext(),
             runtime=SimpleNamespace(
                 CUDARuntimeError=CUDARuntimeError,
@@ -126,6 +127,7 @@ def machine(monkeypatch):
         monkeypatch.setattr(device, "_has_driver", lambda: cupy is not None)
         monkeypatch.setattr(torch.version, "cuda", built)
         monkeypatch.setattr(torch.cuda, "is_available", lambda: usable)
+        monkeypatch.setattr(torch.cuda, "current_device", lambda: 1)
         monkeypatch.setattr(torch.cuda, "current_stream", lambda: SimpleNamespace(cuda_stream=77))
         return cupy
 

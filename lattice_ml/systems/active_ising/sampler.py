@@ -24,10 +24,16 @@ CROSSOVER = 0.55
 """From this temperature on the random-sequential update is the faster one: measured in benchmarks/active_ising.md."""
 COLDEST = 0.1
 """Below this temperature the random-sequential update picks a particle more than 22,000 times for each hop."""
-LANE_BYTES = 2**32
+LANE_BYTES = 2**33
 """Device memory that the trajectories of one call may take."""
-LONGEST_WINDOW = 4.0
-"""A site's age in ticks of 2^-29 must stay below 2^31."""
+SHORTEST_WINDOW, LONGEST_WINDOW = 2.0**-20, 4.0
+"""A window is a whole number of ticks of 2^-29, and a site's age must stay below 2^31 of them."""
+MEASURED = 1 / 32
+"""D dt up to which the bias of domains of 9 × 9 is known to be small: benchmarks/domain_bias.md."""
+LONGEST_TIME = 1e7
+"""Clocks count ticks of 2^-40 in 64 bits."""
+MOST = 2**32
+"""Sites or particles of all lanes of a call: kernels number them in 32 bits."""
 
 
 class ActiveIsingSampler:
@@ -55,15 +61,20 @@ class ActiveIsingSampler:
                 f"there is no algorithm {algorithm!r} for the Active Ising Model: give sampler.algorithm=auto, exact, "
                 f"{', '.join(ALGORITHMS[:-1])} or {ALGORITHMS[-1]}."
             )
-        if isinstance(window, bool) or not isinstance(window, int | float) or not 0 < window <= LONGEST_WINDOW:
+        number = isinstance(window, int | float) and not isinstance(window, bool)
+        if not number or not SHORTEST_WINDOW <= window <= LONGEST_WINDOW:
             raise UserError(
-                f"sampler.window = {window!r} will not do: give a time above 0, up to {LONGEST_WINDOW:g}, e.g. 0.03125."
+                f"sampler.window = {window!r} will not do: give a time from {SHORTEST_WINDOW:g} to "
+                f"{LONGEST_WINDOW:g}, e.g. 0.03125."
             )
+        if not isinstance(domain, Sequence) or isinstance(domain, str):
+            raise UserError(f"sampler.domain = {domain!r} is no domain: give two whole numbers, e.g. [9,9].")
         cut((3, 3), tuple(domain))  # raises on what is no domain
         self.device = open_device(device)
         self.domain, self.window = tuple(domain), float(window)
         filled = self.device.name == "cpu" or trajectories >= THREADS_TO_FILL
         self.algorithm = algorithm if algorithm != "auto" else "exact" if filled else "sublattice"
+        self._chosen = algorithm == "auto"
 
     def settings(self, point: Point) -> dict[str, Any]:
         """The algorithm that runs at this point and the version of its bits; of sublattices domain and window too."""
@@ -92,6 +103,15 @@ class ActiveIsingSampler:
             )
         if any(later <= earlier for earlier, later in zip((0.0, *times), times, strict=False)):
             raise UserError(f"read-out times {list(times)} do not increase from above 0: give e.g. [1500, 1600].")
+        if times and times[-1] > LONGEST_TIME:
+            raise UserError(
+                f"the read-out time {times[-1]:g} is beyond the samplers' clocks: stay below {LONGEST_TIME:g}."
+            )
+        if algorithm == "sublattice" and self._chosen and system.D * self.window > MEASURED:
+            raise UserError(
+                f"the bias of domains is not known for D dt = {system.D * self.window:g}: give "
+                f"sampler.algorithm=exact, or sampler.window={MEASURED / system.D:g} or less."
+            )
         windows = [time / self.window for time in times] if algorithm == "sublattice" else []
         if any(abs(number - round(number)) > 1e-6 for number in windows):
             raise UserError(
@@ -99,12 +119,13 @@ class ActiveIsingSampler:
                 "sampler.window that divides the times of ensemble.protocol."
             )
 
-    def lanes_at_once(self, system: ActiveIsing, point: Point) -> int:
+    def lanes_at_once(self, system: ActiveIsing, point: Point, readouts: int) -> int:
+        """1 on the CPU; on a GPU as many as fill it, as far as they fit into ``LANE_BYTES``."""
         if self.device.name == "cpu":
             return 1
         threads = cut(system.extents, self.domain).members.shape[1] if self.algorithm == "sublattice" else 1
-        # A record of 8 bytes a site, read-outs and their copy; a particle's position.
-        size = 16 * system.volume + 4 * system.particles(point)
+        # A site's record of 8 bytes and what unpacking it takes; two copies of every read-out; positions.
+        size = (48 + 8 * readouts) * system.volume + 4 * system.particles(point)
         return max(1, min(THREADS_TO_FILL // threads, LANE_BYTES // size))
 
     def sample(
@@ -124,6 +145,8 @@ class ActiveIsingSampler:
         for point, _, times in lanes:
             system.validate(point)
             self.validate(system, point, times)
+        if sum(max(system.volume, system.particles(lane.point)) for lane in lanes) >= MOST:
+            raise UserError(f"{len(lanes)} lattices of this size are too many for one call: give fewer lanes.")
         groups: dict[str, list[int]] = {}
         for n, lane in enumerate(lanes):
             groups.setdefault(self.settings(lane.point)["algorithm"], []).append(n)

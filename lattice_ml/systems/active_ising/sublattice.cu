@@ -54,7 +54,7 @@ extern "C" __global__ void __launch_bounds__(128, 8) sublattice(
             Words words = {};
             if (!closed) {
                 words = stream_block(hop_key + 4 * lane, clock[1] + events, domain << 8);
-                const u64 drawn = (u64)(exponential(words.w0) * (float)divide(unit, particles) + 0.5f);
+                const u64 drawn = (u64)(exponential(words.w0) * (float)divide(unit, (float)particles) + 0.5f);
                 closed = drawn > time_left;
                 events += closed;
                 wait = (u32)drawn;

@@ -12,6 +12,9 @@ from lattice_ml.errors import UserError
 from lattice_ml.systems.base import Lane, Point, Tick
 from lattice_ml.systems.ising.physics import Ising
 
+LANE_BYTES = 2**33
+"""Device memory that the trajectories of one call may take."""
+
 
 class IsingSampler:
     """Heat-bath sweeps of the Ising model on a checkerboard, exact in law at every temperature and extent.
@@ -39,12 +42,13 @@ class IsingSampler:
         if any(later <= earlier for earlier, later in zip((0, *times), times, strict=False)):
             raise UserError(f"read-out times {list(times)} do not increase from above 0: give e.g. [1000, 1100].")
 
-    def lanes_at_once(self, system: Ising, point: Point) -> int:
+    def lanes_at_once(self, system: Ising, point: Point, readouts: int) -> int:
         """1 on the CPU; on a GPU as many as fill it with the threads of one colour, four sites each."""
         if self.device.name == "cpu":
             return 1
         colours = 2 if all(extent % 2 == 0 for extent in system.extents) else 3
-        return max(1, THREADS_TO_FILL * 4 * colours // system.volume)
+        filling = THREADS_TO_FILL * 4 * colours // system.volume
+        return max(1, min(filling, LANE_BYTES // ((16 + 4 * readouts) * system.volume)))
 
     def sample(self, system: Ising, lanes: Sequence[Lane], seed: int, start: str, tick: Tick) -> Any:
         """1 where the spin is up, of every lane at its ``times``: whole numbers of sweeps since the start state.

@@ -24,7 +24,7 @@ class ThrownSampler:
     def validate(self, system, point, times):
         """Reaches every point."""
 
-    def lanes_at_once(self, system, point):
+    def lanes_at_once(self, system, point, readouts):
         return self.at_once
 
     def settings(self, point):

@@ -1,12 +1,15 @@
-"""A name on the disk stands for a whole file, and one process writes at a time."""
+"""A name on the disk stands for a whole file, and one process at a time creates a store."""
 
 import errno
 import os
 import subprocess
 import sys
+import threading
+import time
 
 import pytest
 
+from lattice_ml.ensembles import atomic
 from lattice_ml.ensembles.atomic import AtomicStore, disk_errors, lock, remove_partials
 from lattice_ml.errors import UserError
 from lattice_ml.files import PARTIAL, write_file
@@ -52,7 +55,8 @@ def test_what_a_killed_writer_left_is_removed(tmp_path):
     assert [path.name for path in (tmp_path / "configurations").iterdir()] == ["c.1"]
 
 
-def test_a_second_writer_is_turned_away_until_the_first_dies(tmp_path, refused):
+def test_the_lock_is_waited_for_and_falls_to_the_next_when_its_holder_dies(tmp_path, refused, monkeypatch):
+    monkeypatch.setattr(atomic, "PATIENCE", 0.1)
     code = (
         "import sys, time; from pathlib import Path; from lattice_ml.ensembles.atomic import lock\n"
         f"with lock(Path({str(tmp_path)!r})):\n    print('held', flush=True); time.sleep(60)"
@@ -65,10 +69,14 @@ def test_a_second_writer_is_turned_away_until_the_first_dies(tmp_path, refused):
             with lock(tmp_path):
                 pass
 
-        assert "another process" in refused(enter)
-        holder.kill()
-        holder.wait()
+        assert "another process has held" in refused(enter)
+        monkeypatch.setattr(atomic, "PATIENCE", 60.0)
+        killed = threading.Timer(0.3, holder.kill)
+        killed.start()
+        began = time.monotonic()
         enter()
+        assert 0.2 < time.monotonic() - began < 30
+        killed.join()
 
 
 @pytest.mark.parametrize(

@@ -5,17 +5,24 @@ import dataclasses
 import errno
 import os
 import shutil
+import socket
 import threading
 import time
 from collections import namedtuple
+from concurrent.futures import Future
+from itertools import chain
 
 import numpy as np
 import pytest
 
 from lattice_ml.ensembles import generate as campaign
+from lattice_ml.ensembles import progress
 from lattice_ml.ensembles.atomic import lock
-from lattice_ml.ensembles.generate import generate
-from lattice_ml.ensembles.store import done_chunks, open_ensemble, prepare_store
+from lattice_ml.ensembles.claims import FOLDER, Claims
+from lattice_ml.ensembles.generate import generate, sample_chunks
+from lattice_ml.ensembles.layout import all_chunks
+from lattice_ml.ensembles.shard import Shard
+from lattice_ml.ensembles.store import done_chunks, open_configurations, open_ensemble, prepare_store
 
 
 def bits(path):
@@ -64,11 +71,92 @@ def test_a_complete_store_is_not_written_to(tmp_path, system, sampler, plan):
         generate(system, sampler, plan, tmp_path / "a", threads=1)
 
 
-def test_a_store_that_another_process_fills_is_left_to_it(tmp_path, system, sampler, plan, refused):
-    prepare_store(tmp_path / "a", system, sampler, plan)
-    with lock(tmp_path / "a"):
-        assert "another process" in refused(generate, system, sampler, plan, tmp_path / "a", threads=1)
-    assert sampler.calls == []
+def test_a_chunk_that_another_worker_claims_is_left_to_it_and_waited_for(tmp_path, system, sampler, plan, capsys):
+    path = tmp_path / "a"
+    prepare_store(path, system, sampler, plan)
+    other, states = Claims(path), {}
+    for chunk, part in sample_chunks(system, sampler, plan, [(2, 0), (5, 0)], lambda _: None):
+        assert other.take(chunk, None)
+        states[chunk] = part
+    sampler.calls.clear()
+
+    def finish():
+        while len(done_chunks(path)) < 4:
+            time.sleep(0.01)
+        time.sleep(0.2)
+        configurations = open_configurations(path)
+        for chunk, part in states.items():
+            configurations[chunk[0], 0:3] = part
+        other.leave()
+
+    worker = threading.Thread(target=finish)
+    worker.start()
+    generate(system, sampler, plan, path, threads=2)
+    worker.join()
+    said = capsys.readouterr().out
+    assert f"1 other worker at it ({socket.gethostname()})" in said
+    assert said.count("other workers are at the last 2 chunks: waiting for them.") == 1
+    assert sorted(plan.points.index(point) for point, _ in sampler.calls) == [0, 1, 3, 4]
+    assert not (path / FOLDER).exists()
+    generate(system, sampler, plan, tmp_path / "b")
+    np.testing.assert_array_equal(bits(path), bits(tmp_path / "b"))
+
+
+def test_a_chunk_that_another_worker_gives_back_is_sampled(tmp_path, system, sampler, plan):
+    path = tmp_path / "a"
+    prepare_store(path, system, sampler, plan)
+    other = Claims(path)
+    assert other.take((2, 0), None)
+    leaving = threading.Timer(0.5, other.leave)
+    leaving.start()
+    generate(system, sampler, plan, path, threads=1)
+    leaving.join()
+    assert [plan.points.index(point) for point, _ in sampler.calls][-1] == 2
+    assert len(sampler.calls) == 6
+
+
+def test_a_store_without_configurations_is_not_written_anew_under_a_living_worker(
+    tmp_path, system, sampler, plan, refused
+):
+    path = tmp_path / "a"
+    prepare_store(path, system, sampler, plan)
+    other, changed = Claims(path), dataclasses.replace(plan, seed=8)
+    assert "seed = 7, not for 8" in refused(generate, system, sampler, changed, path)
+    other.leave()
+    generate(system, sampler, changed, path)
+    assert open_ensemble(path).attrs["plan"]["seed"] == 8
+
+
+def test_shards_divide_the_ensemble_between_them(tmp_path, system, sampler, plan, capsys):
+    path = tmp_path / "a"
+    sampled = []
+    for number in range(4):
+        sampler.calls.clear()
+        generate(system, sampler, plan, path, threads=1, shard=Shard(number, 4))
+        sampled.append([plan.points.index(point) for point, _ in sampler.calls])
+    assert [len(chunks) for chunks in sampled] == [2, 2, 1, 1]
+    assert sorted(chain.from_iterable(sampled)) == [0, 1, 2, 3, 4, 5]
+    capsys.readouterr()
+    generate(system, sampler, plan, path, threads=1, shard=Shard(1, 4))
+    assert "a, shard 1/4: all 2 chunks are there" in capsys.readouterr().out
+    generate(system, sampler, plan, tmp_path / "b")
+    np.testing.assert_array_equal(bits(path), bits(tmp_path / "b"))
+
+
+def test_progress_counts_what_other_workers_finish(tmp_path, system, sampler, plan, monkeypatch):
+    path = tmp_path / "a"
+    prepare_store(path, system, sampler, plan)
+    chunks = all_chunks(system, plan)
+    worker = campaign._Campaign(system, sampler, plan, path, chunks, Claims(path))
+    total = sum(worker.work.values())
+    mine = campaign._Call([(0, 0), (1, 0)], ticked=worker.work[0, 0] + 1.0)  # one is done, the other has begun
+    worker.calls[Future()] = mine
+    for chunk, part in sample_chunks(system, sampler, plan, [(0, 0), (3, 0)], lambda _: None):
+        open_configurations(path)[chunk[0], 0:3] = part
+    worker._look()
+    assert worker._progress() == pytest.approx(worker.work[0, 0] + worker.work[3, 0] + 1.0)
+    mine.ticked = 2 * total  # a sampler that overstates its work
+    assert worker._progress() == pytest.approx(sum(worker.work[chunk] for chunk in [(0, 0), (1, 0), (3, 0)]))
 
 
 def test_the_longest_chunks_come_first(tmp_path, system, sampler, plan):
@@ -161,12 +249,13 @@ def test_ctrl_c_stops_every_thread_within_a_second(tmp_path, system, sampler, pl
     assert time.monotonic() - pressed[0] < 1
     assert not [thread for thread in threading.enumerate() if thread.name.startswith("sampling")]
     assert done_chunks(tmp_path / "a") == {(4, 0), (5, 0)}
+    assert not (tmp_path / "a" / FOLDER).exists()  # nobody has to wait for what was in flight
     monkeypatch.setattr(sampler, "sample", honest)
     generate(system, sampler, plan, tmp_path / "a")
 
 
 def test_progress_adds_up_to_the_whole_campaign(tmp_path, system, sampler, plan, monkeypatch, capsys):
-    monkeypatch.setattr(campaign, "LINE_EVERY", 0.0)
+    monkeypatch.setattr(progress, "LINE_EVERY", 0.0)
     generate(system, sampler, plan, tmp_path / "a", threads=2)
     lines = capsys.readouterr().out.splitlines()
     assert lines[-2].startswith("sampling toy: 100% done, 0 s left")
@@ -176,6 +265,6 @@ def test_progress_adds_up_to_the_whole_campaign(tmp_path, system, sampler, plan,
 
 
 def test_a_terminal_gets_a_bar(tmp_path, system, sampler, plan, monkeypatch, capsys):
-    monkeypatch.setattr(campaign.sys.stdout, "isatty", lambda: True)
+    monkeypatch.setattr(progress.sys.stdout, "isatty", lambda: True)
     generate(system, sampler, plan, tmp_path / "a", threads=2)
     assert "100%" in capsys.readouterr().out

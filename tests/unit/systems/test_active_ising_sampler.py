@@ -238,6 +238,12 @@ def test_bad_settings():
         ActiveIsingSampler(device="tpu")
     with pytest.raises(UserError, match=r"\[9\] is no domain"):
         ActiveIsingSampler(domain=[9])
+    with pytest.raises(UserError, match="domain = 9 is no domain"):
+        ActiveIsingSampler(domain=9)
+    with pytest.raises(UserError, match="window = 1e-12"):
+        ActiveIsingSampler(window=1e-12)
+    with pytest.raises(UserError, match="beyond the samplers' clocks"):
+        sample("random_sequential", at((2e7,)))
     with pytest.raises(UserError, match="window = 5"):
         ActiveIsingSampler(window=5.0)
     with pytest.raises(UserError, match=r"no whole numbers of windows of 0\.3"):
@@ -294,9 +300,20 @@ def test_a_gpu_that_replicas_fill_gets_the_exact_algorithm(monkeypatch, algorith
     point = {"T": 0.6, "rho0": 3.0}
     assert sampler.settings(point)["algorithm"] == expected
     system = ActiveIsing((81, 81))
-    assert sampler.lanes_at_once(system, point) == THREADS_TO_FILL // (33 if expected == "sublattice" else 1)
-    vast = ActiveIsing((2000, 2000))  # 64 MB a lattice and 48 MB for positions: 4 GiB hold some forty
-    assert sampler.lanes_at_once(vast, point) < 50
+    assert sampler.lanes_at_once(system, point, 1) == THREADS_TO_FILL // (33 if expected == "sublattice" else 1)
+    vast = ActiveIsing((2000, 2000))  # half a gigabyte a lattice with ten read-outs
+    assert sampler.lanes_at_once(vast, point, 10) < 50
+
+
+def test_a_default_is_not_taken_beyond_what_was_measured(monkeypatch):
+    gpu = Cpu()
+    gpu.name = "cuda"
+    monkeypatch.setattr("lattice_ml.systems.active_ising.sampler.open_device", lambda name: gpu)
+    fast, point = ActiveIsing((9, 9), D=4.0), {"T": 0.6, "rho0": 3.0}
+    with pytest.raises(UserError, match=r"not known for D dt = 0\.125"):
+        ActiveIsingSampler("auto", "cuda").validate(fast, point, (4.0,))
+    ActiveIsingSampler("sublattice", "cuda").validate(fast, point, (4.0,))  # asked for
+    ActiveIsingSampler("auto", "cuda", window=1 / 128).validate(fast, point, (4.0,))
 
 
 @pytest.mark.parametrize("algorithm", ["auto", "exact"])

@@ -369,7 +369,7 @@ def test_settings():
     sampler = IsingSampler("cpu", trajectories=100)
     sampler.validate(SYSTEM, POINT, (1, 2.0))
     assert sampler.settings(POINT) == {"algorithm": "checkerboard", "version": 1}
-    assert sampler.lanes_at_once(SYSTEM, POINT) == 1
+    assert sampler.lanes_at_once(SYSTEM, POINT, 10) == 1
     with pytest.raises(UserError, match="does not know the rules of active_ising: give system=ising"):
         sampler.validate(ActiveIsing((9, 6)), POINT, (1,))  # pyright: ignore[reportArgumentType]
     with pytest.raises(UserError, match="no device 'tpu'"):
@@ -384,6 +384,6 @@ def test_lanes_fill_a_gpu():
 
     sampler = IsingSampler("cpu")
     sampler.device = Gpu()
-    assert sampler.lanes_at_once(Ising((32, 32)), POINT) == 132
-    assert sampler.lanes_at_once(Ising((81, 81)), POINT) == 30
-    assert sampler.lanes_at_once(Ising((4096, 4096)), POINT) == 1
+    assert sampler.lanes_at_once(Ising((32, 32)), POINT, 10) == 132
+    assert sampler.lanes_at_once(Ising((81, 81)), POINT, 10) == 30
+    assert sampler.lanes_at_once(Ising((4096, 4096)), POINT, 10) == 1
