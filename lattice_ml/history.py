@@ -32,6 +32,11 @@ class History(Callback):
         if trainer.is_global_zero:
             self._write()
 
+    def on_fit_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Once more at the end: a run that resumes after its last epoch may find no table, or a longer one."""
+        if trainer.is_global_zero and self.rows:
+            self._write()
+
     def _write(self) -> None:
         names = list(dict.fromkeys(name for row in self.rows for name in row))
         text = io.StringIO(newline="")

@@ -18,7 +18,8 @@ from rich.console import Console
 from rich.table import Table
 
 from lattice_ml.errors import UserError
-from lattice_ml.files import disk_errors, lock, write_file
+from lattice_ml.files import PARTIAL, disk_errors, lock, write_file
+from lattice_ml.redaction import public, redacted
 
 LOCK = ".lock"
 """Held by the process that is at work in a run's folder."""
@@ -43,7 +44,9 @@ class Run:
         self._started = time.monotonic()
         for room in ("checkpoints", "figures"):
             (folder / room).mkdir(parents=True, exist_ok=True)
-        write_file(folder / "config.yaml", OmegaConf.to_yaml(config, resolve=True).encode())
+        for left_behind in folder.rglob(f".*{PARTIAL}"):  # by a kill in the middle of a write
+            left_behind.unlink(missing_ok=True)
+        write_file(folder / "config.yaml", _yaml(config).encode())
 
     @property
     def figures(self) -> Path:
@@ -73,7 +76,7 @@ class Run:
             **{package: version(package) for package in PACKAGES},
         }
         self.results["finished"] = datetime.now(UTC).isoformat(timespec="seconds")
-        results = json.dumps(self.results, indent=2, allow_nan=False)
+        results = json.dumps(redacted(self.results), indent=2, allow_nan=False)
         write_file(self.folder / "results.json", f"{results}\n".encode())
         return report.write(self.folder)
 
@@ -144,10 +147,26 @@ def finished(folder: Path) -> bool:
 
 
 def _same(folder: Path, config: DictConfig) -> bool:
-    """Does the folder's configuration equal this one, but for the run's id?"""
+    """Does the folder's configuration equal this one, but for the run's id?
+
+    ``ckpt_path=last`` says what is done anyway, and is no difference. A folder that a kill left without a configuration
+    and without a file of ours is anyone's.
+    """
     try:
         before = yaml.safe_load((folder / "config.yaml").read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return all(path.name.startswith(".") for path in folder.rglob("*") if not path.is_dir())
     except (OSError, ValueError, yaml.YAMLError):
         return False
-    now = yaml.safe_load(OmegaConf.to_yaml(config, resolve=True))
-    return isinstance(before, dict) and {**before, "run": None} == {**now, "run": None}
+    now = yaml.safe_load(_yaml(config))
+    return isinstance(before, dict) and _compared(before) == _compared(now)
+
+
+def _yaml(config: DictConfig) -> str:
+    """The resolved configuration without its secrets."""
+    return OmegaConf.to_yaml(OmegaConf.create(public(config)))
+
+
+def _compared(config: dict[str, Any]) -> dict[str, Any]:
+    start = config.get("ckpt_path")
+    return {**config, "run": None, "ckpt_path": None if start == "last" else start}

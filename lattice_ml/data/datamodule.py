@@ -22,39 +22,59 @@ from lattice_ml.systems.base import System
 Augment = Callable[[Tensor, torch.Generator], Tensor]
 """(states ``[batch, species, x, y]``, generator) -> states of the same shape; see ``augment.py``."""
 
-SHUFFLE, AUGMENT, DEAL = range(3)
-"""What a random stream of this file is for: the first word of its key."""
+SHUFFLE, AUGMENT, DEAL, NOISE = range(4)
+"""What a random stream of the training is for: the first word of its key. NOISE is what a net draws itself."""
 
 
 class IndexBatch(NamedTuple):
-    """A batch on its way to the device: which configurations, and the seed of their augmentation or None."""
+    """A batch on its way to the device: which configurations, the seed of their augmentation or None, and the rows of
+    it that are this process's own (all of them where one process trains)."""
 
     index: Int64[Tensor, " batch"]
     stream: int | None
+    rows: slice = slice(None)
+
+
+class Share(NamedTuple):
+    """Which of how many processes that train one net: each takes its rows of every batch."""
+
+    rank: int = 0
+    ranks: int = 1
+
+    def rows(self, count: int) -> slice:
+        """Own rows of a batch of ``count``: runs that differ by one row at most, none of it twice."""
+        return slice(count * self.rank // self.ranks, count * (self.rank + 1) // self.ranks)
+
+
+WHOLE = Share()
+"""One process trains alone."""
 
 
 class OrderedBatches:
     """Configurations in the order of ``index`` (validation, test, prediction): never shuffled, never augmented."""
 
-    def __init__(self, index: Int64[Tensor, " configuration"], batch_size: int) -> None:
-        self.batches = index.split(batch_size)
+    def __init__(self, index: Int64[Tensor, " configuration"], batch_size: int, share: Share = WHOLE) -> None:
+        self.batches, self.share = index.split(batch_size), share
 
     def __len__(self) -> int:
         return len(self.batches)
 
     def __iter__(self) -> Iterator[IndexBatch]:
-        return (IndexBatch(batch, None) for batch in self.batches)
+        return (IndexBatch(batch, None, self.share.rows(len(batch))) for batch in self.batches)
 
 
 class ShuffledBatches:
     """Configurations in an order that is a function of (seed, epoch); the last batch may be short.
 
     Batch b of epoch e carries the seed (seed, e, b) for its augmentation. A run that resumes at epoch e thus sees
-    what the uninterrupted one sees.
+    what the uninterrupted one sees, and two processes together see what one alone would: the batches are the same and
+    each process has its own rows of them.
     """
 
-    def __init__(self, index: Int64[Tensor, " configuration"], batch_size: int, seed: int) -> None:
-        self.index, self.batch_size, self.seed = index, batch_size, seed
+    def __init__(
+        self, index: Int64[Tensor, " configuration"], batch_size: int, seed: int, share: Share = WHOLE
+    ) -> None:
+        self.index, self.batch_size, self.seed, self.share = index, batch_size, seed, share
         self.epoch = 0
 
     @property
@@ -72,7 +92,7 @@ class ShuffledBatches:
         generator = torch.Generator().manual_seed(stream_seed(self.seed, SHUFFLE, self.epoch))
         order = self.index[torch.randperm(len(self.index), generator=generator)]
         for number, batch in enumerate(order.split(self.batch_size)):
-            yield IndexBatch(batch, stream_seed(self.seed, AUGMENT, self.epoch, number))
+            yield IndexBatch(batch, stream_seed(self.seed, AUGMENT, self.epoch, number), self.share.rows(len(batch)))
 
 
 class EnsembleData(L.LightningDataModule):
@@ -82,7 +102,7 @@ class EnsembleData(L.LightningDataModule):
     system: turns states into channels (m and rho of the Active Ising Model, particles per site).
     labels: int64 ``[point, replica, sample]``, indices into ``system.phases``; without them y is -1, which a
     loss refuses. split: shares of the replicas for training, validation and test. augment: applied to training
-    batches only.
+    batches only. batch_size: of the whole batch, which the processes of a distributed training share out.
 
     All samples of a replica number, at every point, are on one side: no trajectory is split. Raises ``UserError`` when
     a side would be empty.
@@ -139,30 +159,41 @@ class EnsembleData(L.LightningDataModule):
         rms = (squares / len(self.index["train"])).sqrt().float()
         return torch.where(rms > 0, rms, 1.0)
 
+    @property
+    def share(self) -> Share:
+        """Of this process; that of the Trainer, where there is one."""
+        return WHOLE if self.trainer is None else Share(self.trainer.global_rank, self.trainer.world_size)
+
     def train_dataloader(self) -> ShuffledBatches:
-        return ShuffledBatches(self.index["train"], self.batch_size, self.seed)
+        return ShuffledBatches(self.index["train"], self.batch_size, self.seed, self.share)
 
     def val_dataloader(self) -> OrderedBatches:
-        return OrderedBatches(self.index["val"], self.batch_size)
+        return OrderedBatches(self.index["val"], self.batch_size, self.share)
 
     def test_dataloader(self) -> OrderedBatches:
-        return OrderedBatches(self.index["test"], self.batch_size)
+        return OrderedBatches(self.index["test"], self.batch_size, self.share)
 
     def predict_dataloader(self) -> OrderedBatches:
         """Every configuration in the order (point, replica, sample)."""
-        return OrderedBatches(torch.arange(len(self.states)), self.batch_size)
+        return OrderedBatches(torch.arange(len(self.states)), self.batch_size, self.share)
 
     def on_after_batch_transfer(
         self, batch: IndexBatch, dataloader_idx: int
     ) -> tuple[Float32[Tensor, "batch channel x y"], Int64[Tensor, " batch"]]:
-        """Index tensor -> (channels, labels) on the device of the index."""
-        index, stream = batch
+        """Index tensor -> (channels, labels) of this process's own rows, on the device of the index.
+
+        The whole batch is augmented before the own rows are taken: so a configuration's image depends on neither the
+        number of processes nor the augmentation's way of drawing.
+        """
+        index, stream, rows = batch
         if self.states.device != index.device:  # the first batch of a run takes the ensemble to its device
             self.states, self.labels = self.states.to(index.device), self.labels.to(index.device)
-        states = self.states.index_select(0, index)  # copies whole rows, which self.states[index] does not
+        # index_select copies whole rows, which self.states[index] does not
         if self.augment is not None and stream is not None:
-            states = self.augment(states, torch.Generator().manual_seed(stream))
-        return self.system.to_channels(states), self.labels[index]
+            states = self.augment(self.states.index_select(0, index), torch.Generator().manual_seed(stream))[rows]
+        else:
+            states = self.states.index_select(0, index[rows])
+        return self.system.to_channels(states), self.labels[index[rows]]
 
 
 def deal_replicas(replicas: int, shares: Sequence[float], seed: int) -> dict[str, Integer[np.ndarray, " replica"]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -74,30 +75,49 @@ class ClassifyPhase(L.LightningModule):
         """Channels in particles per site -> logits."""
         return self.net((x / self.scale[:, None, None]).contiguous(memory_format=self.memory_format))
 
+    @property
+    def ranks(self) -> int:
+        """Processes that train this net together."""
+        return 1 if self._trainer is None else self._trainer.world_size
+
+    def weighing(self, y: Int64[Tensor, " batch"]) -> dict[str, Any]:
+        """How ``self.log`` is to average a mean over the own rows, over the epoch and all ranks.
+
+        Lightning averages the weights of the ranks as integers: times the number of ranks nothing is cut off.
+        """
+        return {"batch_size": len(y) * self.ranks, "sync_dist": True}
+
     def penalty(self) -> Float[Tensor, ""]:
         """l2 sum w²."""
         return self.l2 * torch.stack([weight.square().sum() for weight in self.penalised]).sum()
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         x, y = batch
-        loss = F.cross_entropy(self(x), y) + self.penalty()
-        self.log("train/loss", loss.detach(), on_step=False, on_epoch=True, batch_size=len(y))
-        return loss
+        own, penalty = cross_entropy(self(x), y), self.penalty()
+        self.log("train/loss", (own + penalty).detach(), on_step=False, on_epoch=True, **self.weighing(y))
+        if self.ranks > 1:
+            # The ranks' gradients are averaged, and their rows may differ by one: weighted so, their mean is the
+            # gradient of the whole batch.
+            rows = torch.tensor(float(len(y)), device=self.device)
+            own = own * (rows / self.trainer.strategy.reduce(rows.clone(), reduce_op="mean"))
+        return own + penalty
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
         x, y = batch
         logits = self(x)
-        cross_entropy = F.cross_entropy(logits, y)
-        self.val_acc(logits, y)
-        self.log("val/cross_entropy", cross_entropy, batch_size=len(y))
-        self.log("val/loss", cross_entropy + self.penalty(), batch_size=len(y), prog_bar=True)
+        own = cross_entropy(logits, y)
+        if len(y):
+            self.val_acc(logits, y)
+        self.log("val/cross_entropy", own, **self.weighing(y))
+        self.log("val/loss", own + self.penalty(), prog_bar=True, **self.weighing(y))
         self.log("val/acc", self.val_acc, batch_size=len(y), prog_bar=True)
 
     def test_step(self, batch: Batch, batch_idx: int) -> None:
         x, y = batch
         logits = self(x)
-        self.test_acc(logits, y)
-        self.log("test/loss", F.cross_entropy(logits, y) + self.penalty(), batch_size=len(y))
+        if len(y):
+            self.test_acc(logits, y)
+        self.log("test/loss", cross_entropy(logits, y) + self.penalty(), **self.weighing(y))
         self.log("test/acc", self.test_acc, batch_size=len(y))
 
     def predict_step(self, batch: Batch, batch_idx: int) -> Float[Tensor, "batch classes"]:
@@ -125,6 +145,11 @@ class ClassifyPhase(L.LightningModule):
             found[first : first + 256] = self(channels).softmax(dim=-1).float().cpu().numpy()
         self.train(before)
         return found
+
+
+def cross_entropy(logits: Float[Tensor, "batch classes"], y: Int64[Tensor, " batch"]) -> Float[Tensor, ""]:
+    """Mean over the batch; 0 of none, a rank's share where a last batch has fewer rows than there are ranks."""
+    return F.cross_entropy(logits, y) if len(y) else 0.0 * logits.sum()
 
 
 def load_classifier(path: str | Path, net: nn.Module, system: System) -> ClassifyPhase:
@@ -163,7 +188,9 @@ def _read(path: str | Path) -> Any:
     if not Path(path).is_file():
         raise UserError(f"there is no checkpoint {path}: give one from the checkpoints/ folder of a run.")
     try:
-        return torch.load(path, map_location="cpu", weights_only=True)
+        with warnings.catch_warnings():  # torch warns of foreign pickles, which it then refuses
+            warnings.simplefilter("ignore")
+            return torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # a damaged file raises anything from EOFError to UnicodeDecodeError
         raise UserError(
             f"{path} cannot be read as a checkpoint (damaged, or not tensors and plain values): give another, e.g. "

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,6 +15,7 @@ from lattice_ml.errors import UserError
 from lattice_ml.runtime import build_trainer, ensembles, prepare_ensemble
 
 if TYPE_CHECKING:
+    from lightning import Trainer
     from torch import nn
 
     from lattice_ml.systems.base import System
@@ -27,13 +29,27 @@ def require_sound(config: DictConfig, system: System, net: nn.Module) -> None:
     deal_replicas(config.ensemble.replicas, list(config.data.split), config.seed)
     require_metrics(config)
     require_disjoint(config, system)
-    if config.ckpt_path is not None:
+    if config.ckpt_path not in (None, "last"):  # an unfinished run goes on from its last one in any case
         load_classifier(config.ckpt_path, net, system)  # leaves its weights in the net
-    with tempfile.TemporaryDirectory() as nowhere:
-        build_trainer(config, Path(nowhere), [], [])
     for key, section in ensembles(config).items():
         with speaking_of(key):
             prepare_ensemble(config.system, config.sampler, section)  # last: it makes the store
+
+
+def build_party(config: DictConfig) -> Trainer:
+    """A Trainer that trains nothing and knows which of how many processes this is.
+
+    Raises ``UserError`` on settings that Lightning refuses, and on several nodes that cannot find each other.
+    """
+    if config.trainer.get("num_nodes", 1) > 1 and "SLURM_NTASKS" not in os.environ:
+        missing = [name for name in ("MASTER_ADDR", "MASTER_PORT", "NODE_RANK") if name not in os.environ]
+        if missing and "TORCHELASTIC_RUN_ID" not in os.environ:
+            raise UserError(
+                f"trainer.num_nodes = {config.trainer.num_nodes} needs {', '.join(missing)} in the environment: "
+                "export MASTER_ADDR, MASTER_PORT and NODE_RANK on every node, or start it with srun or torchrun."
+            )
+    with tempfile.TemporaryDirectory() as nowhere:
+        return build_trainer(config, Path(nowhere), [], [])
 
 
 def require_metrics(config: DictConfig) -> None:

@@ -6,6 +6,9 @@ and find where the class probabilities cross -> show what the net looked at -> r
 
 from __future__ import annotations
 
+import signal
+import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +16,9 @@ import numpy as np
 from omegaconf import DictConfig
 
 from lattice_ml.errors import UserError
+from lattice_ml.loggers import open_loggers, publish
+from lattice_ml.phases.label_file import load_labels, save_labels
+from lattice_ml.ranks import leaders_folder, leading
 from lattice_ml.run import Run, open_run
 from lattice_ml.runtime import (
     build,
@@ -20,11 +26,9 @@ from lattice_ml.runtime import (
     build_system,
     build_trainer,
     ensembles,
-    open_loggers,
-    publish,
     seed_everything,
 )
-from lattice_ml.workflows.phase_checks import require_sound
+from lattice_ml.workflows.phase_checks import build_party, require_sound
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -37,24 +41,56 @@ if TYPE_CHECKING:
     from lattice_ml.tasks.classify_phase import ClassifyPhase
 
 
-def find_phase_diagram(config: DictConfig) -> None:
-    """Run the six steps and print the boundaries. Raises ``UserError`` on what the user can mend."""
-    from lattice_ml.figures import captions
-    from lattice_ml.workflows import phase_figures
+LABELS = "labels.npz"
+"""Of a run: what the training learns. See ``phases/label_file.py``."""
 
+
+def find_phase_diagram(config: DictConfig) -> None:
+    """Run the six steps and print the boundaries. Raises ``UserError`` on what the user can mend.
+
+    Where several processes train one net, rank 0 runs the steps and the others take their part in the training alone.
+    """
     seed_everything(config.seed)
     system = build_system(config.system, config.ensemble)
     net = build_net(config, system)
+    party = build_party(config)
+    if party.global_rank > 0:
+        follow(config, leaders_folder(party), net, system)
+        return
+    with leading(party) as announce:
+        lead(config, system, net, announce)
+
+
+def follow(config: DictConfig, folder: Path, net: nn.Module, system: System) -> None:
+    """Train along on the leader's ensemble and labels, and leave everything else to it."""
+    from lattice_ml.ensembles.store import open_ensemble
+
+    labels = load_labels(folder / LABELS)
+    if labels is None:
+        raise UserError(f"{folder / LABELS} cannot be read on this node: give a paths.runs that all nodes share.")
+    data = build_data(config, system, open_ensemble(config.ensemble.path), labels)
+    resume = resume_point(folder / "checkpoints", net, system)
+    fit(config, folder, data, net, [], resume)
+
+
+def lead(config: DictConfig, system: System, net: nn.Module, announce: Callable[[Path], None]) -> None:
+    """The six steps; ``announce`` tells the followers of the folder that they may begin to train in."""
+    from lattice_ml.checkpoints import keep_threads
+    from lattice_ml.figures import captions
+    from lattice_ml.workflows import phase_figures
+
     require_sound(config, system, net)
     with open_run(config, steps=6) as run:
         run.results["system"] = system.parameters()
-        with run.step("sample", "sampling " + " and ".join(section.name for section in ensembles(config).values())):
-            sampled = [build_ensemble(config.system, config.sampler, section) for section in ensembles(config).values()]
+        sections = ensembles(config).values()
+        with run.step("sample", "sampling " + " and ".join(section.name for section in sections)), keep_threads():
+            sampled = [build_ensemble(config.system, config.sampler, section) for section in sections]
             run.results["protocol"] = dict(zip(ensembles(config), map(protocol_of, sampled), strict=True))
         ensemble = sampled[0]
-        with run.step("embed", "embedding without labels and naming the phases"):
+        with run.step("embed", "embedding without labels and naming the phases"), keep_threads():
             labels = name_phases(config, run, system, ensemble)
         with open_loggers(config, run) as loggers:
+            announce(run.folder)
             with run.step("train", "training the classifier"):
                 data = build_data(config, system, ensemble, labels)
                 classifier = train(config, run, data, net, loggers, ensemble.sizes["sample"])
@@ -105,11 +141,19 @@ def protocol_of(ensemble: xr.Dataset) -> dict[str, Any]:
 
 
 def name_phases(config: DictConfig, run: Run, system: System, ensemble: xr.Dataset) -> Labels:
-    """PCA, UMAP, clusters, names: labels and transition temperatures with no human in between."""
+    """PCA, UMAP, clusters, names: labels and transition temperatures with no human in between.
+
+    A run finds its labels once: interrupted later, it goes on with those that it found.
+    """
     from lattice_ml.phases.embed import embed
     from lattice_ml.phases.label import name_clusters
     from lattice_ml.workflows import label_figures
 
+    kept = load_labels(run.folder / LABELS)
+    if kept is not None:
+        run.console.print(f"going on with {run.folder / LABELS}", highlight=False, soft_wrap=True)
+        run.results["labels"] = kept.summary()
+        return kept
     embedding = embed(ensemble, system, **config.phases)
     label_figures.draw_components(run.figures, embedding)
     label_figures.draw_plane(
@@ -118,6 +162,7 @@ def name_phases(config: DictConfig, run: Run, system: System, ensemble: xr.Datas
     labels = name_clusters(embedding, ensemble, system, seed=config.phases.seed)
     label_figures.draw_plane(run.figures, system, ensemble, embedding, labels.phase.ravel())
     label_figures.draw_labels(run.figures, system, ensemble, labels)
+    save_labels(run.folder / LABELS, labels)  # last: with them the step is done
     run.results["labels"] = labels.summary()
     return labels
 
@@ -129,21 +174,14 @@ def train(
 
     samples: of one trajectory, for the error of the test accuracy.
     """
-    from lattice_ml.history import History
     from lattice_ml.tasks.classify_phase import load_classifier
     from lattice_ml.workflows import phase_figures
 
-    task = build(config.task, net=net, system=data.system)
-    history = History(run.folder / "metrics.csv")
-    trainer = build_trainer(config, run.folder, [history], loggers)
-    resume = resume_point(run, net, data.system)
-    try:
-        trainer.fit(task, datamodule=data, ckpt_path=resume, weights_only=True)
-    except SystemExit:
-        if trainer.interrupted:  # Lightning's own ending of Ctrl-C
-            raise KeyboardInterrupt from None
-        raise
-    losses = [row["val/loss"] for row in history.rows]
+    resume = resume_point(run.checkpoints, net, data.system)
+    if resume is not None:
+        run.console.print(f"going on from {resume}, epoch {next_epoch(resume)}", highlight=False, soft_wrap=True)
+    history = fit(config, run.folder, data, net, loggers, resume)
+    losses = [row["val/loss"] for row in history]
     if not np.isfinite(losses).all():
         raise UserError(f"training diverged with task.lr = {config.task.lr:g}: give a smaller one, e.g. task.lr=1e-3.")
     best = load_classifier(run.checkpoints / "best.ckpt", net, data.system).to(data.states.device)
@@ -152,7 +190,7 @@ def train(
     predicted = best.probabilities(states).argmax(axis=1)
     counts = np.zeros((data.classes, data.classes), dtype=np.int64)
     np.add.at(counts, (truth, predicted), 1)
-    phase_figures.draw_training(run.figures, history.rows, counts, data.system.phases)
+    phase_figures.draw_training(run.figures, history, counts, data.system.phases)
 
     run.results["metrics"] = {
         "test_accuracy": accuracy((truth == predicted).reshape(-1, samples)),
@@ -164,21 +202,49 @@ def train(
     return best
 
 
-def resume_point(run: Run, net: nn.Module, system: System) -> Path | None:
-    """The newest readable checkpoint of an interrupted training; one that was damaged by the kill is passed over."""
-    import torch
+def fit(
+    config: DictConfig, folder: Path, data: EnsembleData, net: nn.Module, loggers: list[Logger], resume: Path | None
+) -> list[dict[str, float]]:
+    """Train to the end of the configured epochs, from ``resume`` on if there is one; return the metrics of each epoch.
 
+    Raises ``KeyboardInterrupt`` on Ctrl-C and ``SystemExit(143)`` on SIGTERM, which Lightning both ends quietly.
+    """
+    from lattice_ml.checkpoints import BatchNoise
+    from lattice_ml.history import History
+
+    task = build(config.task, net=net, system=data.system)
+    history = History(folder / "metrics.csv")
+    trainer = build_trainer(config, folder, [history, BatchNoise(config.seed)], loggers)
+    try:
+        trainer.fit(task, datamodule=data, ckpt_path=resume, weights_only=True)
+    except SystemExit:
+        if trainer.received_sigterm:
+            print("Stopped by SIGTERM; the same command goes on from here.", file=sys.stderr)
+            raise SystemExit(128 + signal.SIGTERM) from None  # else the job would count as done
+        if trainer.interrupted:
+            raise KeyboardInterrupt from None
+        raise
+    return history.rows
+
+
+def resume_point(checkpoints: Path, net: nn.Module, system: System) -> Path | None:
+    """The newest readable checkpoint of an interrupted training; a damaged one is passed over."""
     from lattice_ml.tasks.classify_phase import load_classifier
 
-    for path in (run.checkpoints / "last.ckpt", run.checkpoints / "best.ckpt"):
+    for path in (checkpoints / "last.ckpt", checkpoints / "best.ckpt"):
         try:
             load_classifier(path, net, system)
         except UserError:
             continue
-        epoch = torch.load(path, weights_only=True)["epoch"] + 1
-        run.console.print(f"going on from {path}, epoch {epoch}", highlight=False, soft_wrap=True)
         return path
     return None
+
+
+def next_epoch(checkpoint: Path) -> int:
+    """The epoch, counted from 0, that a training goes on with from this checkpoint."""
+    import torch
+
+    return torch.load(checkpoint, weights_only=True)["epoch"] + 1
 
 
 def accuracy(correct: np.ndarray) -> dict[str, Any]:

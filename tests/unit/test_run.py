@@ -105,3 +105,29 @@ def test_a_step_that_fails_takes_no_time_into_the_results(tmp_path: Path) -> Non
         with pytest.raises(RuntimeError), run.step("sample", "sampling"):
             raise RuntimeError
         assert run.timings == {}
+
+
+def test_a_kill_before_the_configuration_was_written_leaves_no_gap(tmp_path: Path) -> None:
+    """The number is taken again, and what a kill left of a write is cleared away."""
+    folder = tmp_path / "toy" / "001"
+    folder.mkdir(parents=True)
+    (folder / ".lock").touch()
+    (folder / ".config.yaml.0123.partial").write_text("nam")
+    assert opened(config(tmp_path)) == folder
+    assert not list(folder.rglob("*.partial"))
+
+
+def test_a_folder_of_somebody_else_is_left_alone(tmp_path: Path) -> None:
+    folder = tmp_path / "toy" / "001"
+    folder.mkdir(parents=True)
+    (folder / "notes.txt").write_text("mine")
+    assert opened(config(tmp_path)).name == "002"
+
+
+def test_ckpt_path_last_is_what_is_done_anyway(tmp_path: Path) -> None:
+    mine = {"run": {"id": "mine"}}
+    assert opened(config(tmp_path, **mine, ckpt_path=None)).name == "mine"
+    assert opened(config(tmp_path, **mine, ckpt_path="last")).name == "mine"
+    assert opened(config(tmp_path, **mine, ckpt_path=None)).name == "mine"
+    with pytest.raises(UserError, match="another configuration"):
+        opened(config(tmp_path, **mine, ckpt_path="other.ckpt"))

@@ -4,7 +4,7 @@ import torch
 import xarray as xr
 
 from lattice_ml.data.augment import TorusShift
-from lattice_ml.data.datamodule import EnsembleData, deal_replicas
+from lattice_ml.data.datamodule import WHOLE, EnsembleData, Share, deal_replicas
 from lattice_ml.errors import UserError
 from lattice_ml.systems.active_ising.physics import ActiveIsing
 
@@ -140,3 +140,35 @@ def test_shares_that_are_no_split_are_refused(shares):
 def test_labels_of_another_ensemble_are_refused():
     with pytest.raises(ValueError, match="do not fit"):
         EnsembleData(ensemble(), ActiveIsing((9, 18)), LABELS[:2])
+
+
+@pytest.mark.parametrize("ranks", [2, 3, 5])
+def test_ranks_share_out_the_batches_that_one_process_sees(ranks, monkeypatch):
+    """Same images, same labels, same order; the last batch, of four rows, is smaller than five ranks."""
+    whole = data()
+
+    def shared(rank, side, number):
+        module = data()
+        monkeypatch.setattr(EnsembleData, "share", Share(rank, ranks))
+        batches = getattr(module, f"{side}_dataloader")()
+        if side == "train":
+            batches.sampler.set_epoch(number)
+        return [module.on_after_batch_transfer(batch, 0) for batch in batches]
+
+    for side, number in (("train", 0), ("train", 3), ("val", 0), ("test", 0)):
+        parts = [shared(rank, side, number) for rank in range(ranks)]
+        monkeypatch.setattr(EnsembleData, "share", WHOLE)
+        expected = (
+            epoch(whole, number)
+            if side == "train"
+            else [whole.on_after_batch_transfer(b, 0) for b in getattr(whole, f"{side}_dataloader")()]
+        )
+        assert len({len(part) for part in parts}) == 1
+        found = [tuple(map(torch.cat, zip(*shares, strict=True))) for shares in zip(*parts, strict=True)]
+        assert same(found, expected)
+        sizes = [[len(y) for _, y in shares] for shares in zip(*parts, strict=True)]
+        assert all(max(counts) - min(counts) <= 1 for counts in sizes)
+
+
+def test_without_a_trainer_one_process_has_it_all():
+    assert data().share == WHOLE == Share(0, 1)
