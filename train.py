@@ -6,9 +6,9 @@ from lattice_ml.entry import entry
 @entry("train")
 def main(config):
     """Run the experiment's workflow from an empty folder, or from where it was interrupted."""
-    from hydra.utils import get_method
+    from lattice_ml.targets import find_workflow
 
-    get_method(config.workflow._target_)(config)
+    find_workflow(config.workflow._target_)(config)
 
 
 if __name__ == "__main__":

@@ -1,96 +1,212 @@
-"""The schema of a composed configuration: types, ranges and what goes together, checked before any work.
+"""The schema of a composed configuration: names, types, ranges and what goes together, checked before any work.
 
-Hydra has already refused keys that do not exist. Here values are checked by pydantic, and choices against each other.
+Hydra refuses keys that do not exist on the command line; those that a file or ``+key=value`` brings are refused here.
+Values are checked by pydantic, choices against each other, and nothing heavy is imported.
 """
 
 from __future__ import annotations
 
+import difflib
+import functools
 import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Annotated, Any, Literal
 
+import yaml
 from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StrictBool, StrictStr, ValidationError
 
 from lattice_ml.ensembles.plan import build_plan
 from lattice_ml.errors import UserError
+from lattice_ml.targets import check_classes, check_targets
 
-Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
-NonNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
-Count = Annotated[int, Field(ge=1, strict=True)]
+CONF = Path(__file__).resolve().parents[1] / "conf"
+LARGEST = 10**8
+"""Points × replicas × samples and sites of an ensemble: beyond, a number was mistyped."""
+
+
+def _number(value: Any) -> Any:
+    """Text such as "0.1" and yes/no are no numbers, though pydantic would take them."""
+    if isinstance(value, bool | str):
+        raise ValueError("give a number")
+    return value
+
+
+Positive = Annotated[float, BeforeValidator(_number), Field(gt=0, allow_inf_nan=False)]
+NonNegative = Annotated[float, BeforeValidator(_number), Field(ge=0, allow_inf_nan=False)]
+Count = Annotated[int, Field(ge=1, lt=2**31, strict=True)]
+Share = Count | Annotated[float, BeforeValidator(_number), Field(ge=0, le=1, allow_inf_nan=False)]
 Seed = Annotated[int, Field(ge=0, lt=2**32, strict=True)]
+Name = Annotated[str, Field(strict=True, pattern=r"^[\w.+=-]*[\w+=-][\w.+=-]*$", max_length=100)]
+"""Of a folder: no separators, and not only dots."""
+Text = Annotated[str, Field(strict=True, min_length=1, max_length=2000, pattern=r"^[^\x00]*$")]
+Extents = Annotated[list[Count], Field(min_length=2, max_length=2)]
 
 
 class _Section(BaseModel):
     model_config = ConfigDict(extra="allow", protected_namespaces=())
 
 
+class _Built(_Section):
+    """A section that becomes an object."""
+
+    target: StrictStr = Field(alias="_target_")
+
+
 class _Ensemble(_Section):
     """Its torus and its store; the plan checks the rest itself."""
 
-    path: str
-    extents: Annotated[list[Count], Field(min_length=2, max_length=2)]
+    name: Text
+    path: Text
+    extents: Extents
+    grid: dict[str, Any]
+    replicas: Any
+    samples: Any
+    seed: Any
+    protocol: dict[str, Any]
 
 
-class _Sampler(_Section):
+class _Sampler(_Built):
     device: Literal["auto", "cpu", "cuda"] = "auto"
-    domain: Annotated[list[Count], Field(min_length=2, max_length=2)] | None = None
+    domain: Extents | None = None
     window: Positive | None = None
 
 
 class _Data(_Section):
     batch_size: Count
     split: Annotated[list[NonNegative], Field(min_length=3, max_length=3)]
+    augment: _Built | None = None
 
 
-class _Task(_Section):
-    lr: Positive
-    l2: NonNegative
+class _Task(_Built):
+    lr: Positive = 1e-3
+    l2: NonNegative = 0.0
+    channels_last: StrictBool = True
+    compile: StrictBool = False
 
 
 class _Phases(_Section):
     components: Count
+    neighbours: Count = 15
     seed: Seed
 
 
-class _Model(_Section):
+class _Model(_Built):
     filters: Count = 1
     hidden: Count = 1
     padding_mode: Literal["zeros", "circular"] = "zeros"
 
 
-class _Trainer(_Section):
+class _Trainer(_Built):
     max_epochs: Count
+    accelerator: StrictStr = "auto"
+    devices: Count | StrictStr | list[int] = 1
+    num_nodes: Count = 1
+    deterministic: StrictBool | Literal["warn"] | None = None
+    log_every_n_steps: Count = 1
+    num_sanity_val_steps: Annotated[int, Field(ge=-1, strict=True)] = 0
+    limit_train_batches: Share | None = None
+    limit_val_batches: Share | None = None
+    limit_test_batches: Share | None = None
 
 
-class _Config(_Section):
-    name: str = "sample"
+class _Callback(_Built):
+    monitor: StrictStr | None = None
+    mode: Literal["min", "max"] = "min"
+    patience: Count = 1
+    filename: Text | None = None
+    save_top_k: Annotated[int, Field(ge=-1, strict=True)] = 1
+
+
+class _Paths(_Section):
+    runs: Text
+    stores: Text
+
+
+class _Run(_Section):
+    id: Name | Annotated[int, Field(ge=0, strict=True)] = "auto"
+
+
+class _Sampling(_Section):
+    """A whole configuration of sample.py."""
+
+    trust: StrictBool = False
+    paths: _Paths
     ensemble: _Ensemble
-    survey: _Ensemble | None = None
+    system: _Built
     sampler: _Sampler
-    data: _Data | None = None
-    model: _Model | None = None
-    phases: _Phases | None = None
-    task: _Task | None = None
-    trainer: _Trainer | None = None
     seed: Seed = 0
+    storage: Text | None = None
+
+
+class _Training(_Sampling):
+    """A whole configuration of train.py; the survey, the logger and what the run starts from may be left out."""
+
+    name: Name
+    survey: _Ensemble | None = None
+    data: _Data
+    model: _Model
+    phases: _Phases
+    task: _Task
+    trainer: _Trainer
+    callbacks: dict[str, _Callback | None]
+    logger: dict[str, _Built | None] | None = None
+    workflow: _Built
+    run: _Run
+    ckpt_path: Text | None = None
 
 
 def validate(config: DictConfig) -> None:
     """Raise ``UserError`` with one sentence on the first thing that is wrong with a composed configuration."""
-    plain: Any = OmegaConf.to_container(config, resolve=True, throw_on_missing=True)
-    if "workflow" in plain and not plain["name"]:
-        raise UserError("no experiment is named: give experiment=<name>, e.g. experiment=aim_quick, or name=<yours>.")
     try:
-        _Config.model_validate(plain)
+        plain: Any = OmegaConf.to_container(config, resolve=True, throw_on_missing=True)
+    except RecursionError:
+        raise UserError("the configuration does not compose: a value refers to itself.") from None
+    if plain.get("trust") is not True:
+        check_targets(plain)
+    if "workflow" in plain and plain.get("name") in (None, ""):
+        raise UserError("no experiment is named: give experiment=<name>, e.g. experiment=aim_quick, or name=<yours>.")
+    _check_names(plain)
+    try:
+        (_Training if {"workflow", "run", "task"} & plain.keys() else _Sampling).model_validate(plain)
     except ValidationError as error:
         raise UserError(_sentence(error)) from None
     for key in ("ensemble", "survey"):
         if plain.get(key):
             with speaking_of(key):
-                _check_points(plain["system"], plain[key])
+                _check_points(plain, plain[key])
+
+
+def _check_names(plain: Mapping[str, Any]) -> None:
+    """Raise ``UserError`` on a key that nothing reads: each must stand in one of the files of conf/."""
+    _require_known(plain, "", known_names("."))
+    models = {"data": _Data, "phases": _Phases, "paths": _Paths, "ensemble": _Ensemble, "survey": _Ensemble}
+    for section, model in models.items():
+        if isinstance(plain.get(section), dict):
+            known = known_names("ensemble" if section == "survey" else section) | model.model_fields.keys()
+            _require_known(plain[section], f"{section}.", frozenset(known))
+
+
+def _require_known(section: Mapping[Any, Any], prefix: str, known: frozenset[str]) -> None:
+    for key in section:
+        if str(key) not in known:
+            close = difflib.get_close_matches(str(key), sorted(known), n=1)
+            meant = f"did you mean {prefix}{close[0]}? " if close else ""
+            raise UserError(f"there is no setting {prefix + str(key)!r}: {meant}There is {', '.join(sorted(known))}.")
+
+
+@functools.cache
+def known_names(group: str) -> frozenset[str]:
+    """The settings of a group of conf/, as its files hold them; of ``.``, those of a whole configuration."""
+    files = [*(CONF / group).glob("*.yaml")]
+    names = {str(key) for file in files for key in yaml.safe_load(file.read_text(encoding="utf-8")) or {}}
+    if group == ".":
+        rooms = {path.name for path in CONF.iterdir() if path.is_dir()}
+        names |= (rooms - {"experiment", "debug", "hydra"}) | {"survey", "storage"}
+    return frozenset(names - {"defaults", "hydra"})
 
 
 @contextmanager
@@ -102,10 +218,14 @@ def speaking_of(section: str) -> Iterator[None]:
         raise UserError(re.sub(r"\bensemble\.(?=\w)", f"{section}.", str(error))) from None
 
 
-def _check_points(system: Mapping[str, Any], ensemble: Mapping[str, Any]) -> None:
-    """Is every point of the plan physical, and the start state one that the system knows?"""
+def _check_points(plain: Mapping[str, Any], ensemble: Mapping[str, Any]) -> None:
+    """Is every point of the plan physical, the start state one that the system knows, and the sampler one for it?"""
+    system = plain["system"]
+    if plain.get("trust") is not True:
+        check_classes(system)
     rules = instantiate(dict(system), extents=list(ensemble["extents"]))
     plan = build_plan(ensemble)
+    _check_size(plan.name, len(plan.points) * plan.replicas * plan.samples, ensemble["extents"])
     if plan.protocol.start not in rules.starts:
         raise UserError(
             f"protocol.start = {plan.protocol.start!r} is no start state: give one of {', '.join(rules.starts)}."
@@ -114,9 +234,26 @@ def _check_points(system: Mapping[str, Any], ensemble: Mapping[str, Any]) -> Non
         rules.validate(point)
 
 
+def _check_size(name: str, configurations: int, extents: list[int]) -> None:
+    if configurations > LARGEST or extents[0] * extents[1] > LARGEST:
+        raise UserError(
+            f"the ensemble {name} would hold {configurations:.3g} configurations of {extents[0]} × {extents[1]} sites: "
+            f"give fewer than {LARGEST:.0e} of either."
+        )
+
+
 def _sentence(error: ValidationError) -> str:
     """The first of pydantic's complaints, as one sentence with the name that the user typed."""
     first = error.errors()[0]
-    where = ".".join(str(part) for part in first["loc"] if not str(part).startswith(("_", "list[")))
-    what = first["msg"][0].lower() + first["msg"][1:]
-    return f"{where} = {first['input']!r} will not do: {what}."
+    where = ".".join(str(part) for part in first["loc"] if not _of_a_type(str(part)))
+    if first["type"] == "missing":
+        return f"{where} is missing: put it back, or leave out what took it away."
+    what = first["msg"].removeprefix("Value error, ")
+    shown = repr(first["input"])
+    shown = shown if len(shown) <= 80 else f"{shown[:77]}..."
+    return f"{where} = {shown} will not do: {what[0].lower() + what[1:]}."
+
+
+def _of_a_type(part: str) -> bool:
+    """Is this step of pydantic's path the name of a type in a union, which the user never typed?"""
+    return bool(re.match(r"_(?!target_)|list\[|constrained-|function-|literal\[|(int|float|str|bool)$", part))

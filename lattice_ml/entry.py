@@ -12,17 +12,18 @@ import re
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
 import hydra
+import hydra._internal.hydra
+from hydra._internal.utils import get_args_parser
 from hydra.errors import HydraException, MissingConfigException, OverrideParseException
 from omegaconf import DictConfig
 from omegaconf.errors import OmegaConfBaseException
 
-from lattice_ml.config import validate
+from lattice_ml.composing import CheckedLoader, check_places, one_line, says_trust
+from lattice_ml.config import CONF, validate
 from lattice_ml.errors import UserError
-
-CONF = Path(__file__).resolve().parents[1] / "conf"
+from lattice_ml.redaction import redact
 
 
 def entry(config_name: str) -> Callable[[Callable[[DictConfig], None]], Callable[[], None]]:
@@ -46,7 +47,9 @@ def entry(config_name: str) -> Callable[[Callable[[DictConfig], None]], Callable
         def main() -> None:
             os.environ["HYDRA_FULL_ERROR"] = "1"  # what does not compose reaches us instead of Hydra's own printer
             with one_sentence(explain):
-                _refuse_empty_choices(sys.argv[1:])
+                trusted = check_words(sys.argv[1:])
+                # Hydra has no other place to look at what it composed before it acts on it.
+                hydra._internal.hydra.ConfigLoaderImpl = functools.partial(CheckedLoader, trusted)  # type: ignore
                 composed()
 
         return main
@@ -66,7 +69,7 @@ def one_sentence(explanation: Callable[[BaseException], str | None]) -> Iterator
         sentence = explanation(error)
         if sentence is None:
             raise
-        print(f"error: {sentence}", file=sys.stderr)
+        print(f"error: {_shortened(redact(sentence))}", file=sys.stderr)
         sys.exit(2)
 
 
@@ -86,16 +89,45 @@ def explain(error: BaseException) -> str | None:
     if isinstance(error, OverrideParseException):
         return f"the override {error.override!r} cannot be read: give name=value, in quotes where the shell needs them."
     if isinstance(error, HydraException | OmegaConfBaseException):
-        return _first_line(str(error))
+        # Hydra wraps what it catches, sometimes in an error that says nothing.
+        return _first_line(next((str(link) for link in _chain(error) if str(link).strip()), type(error).__name__))
     return None
 
 
-def _refuse_empty_choices(words: list[str]) -> None:
+def _shortened(sentence: str) -> str:
+    """On one line, and very long words cut: a mistyped value may be a whole file."""
+    return re.sub(r"\S{200,}", lambda word: f"{word[0][:97]}...", " ".join(sentence.split()))
+
+
+def check_words(words: list[str]) -> bool:
+    """Raise ``UserError`` on a command line that Hydra would fail at or should not follow; else: is it trust=true?"""
+    parser = get_args_parser()
+    parser.error = _not_understood  # type: ignore[method-assign]
+    given = parser.parse_args(words)
+    if given.experimental_rerun is not None:
+        raise UserError("--experimental-rerun reads a pickle, which may run code: give the overrides of that run.")
+    modes = [mode for mode in ("run", "multirun", "cfg", "info", "shell_completion") if getattr(given, mode)]
+    if len(modes) > 1:
+        raise UserError(f"--{modes[0]} and --{modes[1]} do not go together: give one of them.")
+    if (given.resolve or given.package) and not (given.cfg or given.help):
+        raise UserError("--resolve and --package go with --cfg job, which prints the configuration.")
+    trusted = says_trust(given.overrides)
+    if not trusted:
+        check_places([place for place in (given.config_dir, given.config_path) if place is not None])
+    for word in given.overrides:
+        _refuse_empty_choice(word)
+    return trusted
+
+
+def _not_understood(message: str) -> None:
+    raise UserError(f"{message}: give settings as name=value; --help says what else there is.")
+
+
+def _refuse_empty_choice(word: str) -> None:
     """Raise ``UserError`` on ``group=null``, at which Hydra fails: a group is left out with ``~group``."""
-    for word in words:
-        name, _, value = word.partition("=")
-        if value == "null" and (CONF / name).is_dir():
-            raise UserError(f"{word} is no choice of {name}: give ~{name} to leave it out.")
+    name, _, value = word.partition("=")
+    if value in ("null", "") and name.isidentifier() and (CONF / name).is_dir():
+        raise UserError(f"{word} is no choice of {name}: give ~{name} to leave it out.")
 
 
 def _chain(error: BaseException | None) -> Iterator[BaseException]:
@@ -124,4 +156,4 @@ def _first_line(message: str) -> str:
     if multiple:
         choices = ", ".join(sorted(path.stem for path in (CONF / multiple[1]).glob("*.yaml")))
         return f"say which {multiple[1]}: {multiple[1]}=<one of {choices}>."
-    return lines[0].rstrip(".") + "."
+    return one_line(Exception(message)) + "."
