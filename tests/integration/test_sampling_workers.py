@@ -38,7 +38,7 @@ class LoggedSampler:
     def validate(self, system, point, times):
         pass
 
-    def lanes_at_once(self, system, point):
+    def lanes_at_once(self, system, point, readouts):
         return self.at_once
 
     def settings(self, point):
