@@ -11,6 +11,8 @@ correctly rounded and never contracted to a fused multiply-add, so that a CUDA t
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import numpy as np
 from llvmlite import ir
 from numba import njit, types
@@ -38,6 +40,11 @@ def stream_key(seed: int, replica: int, point_key: int, stream: int) -> np.ndarr
         if not 0 <= value < 2**32:
             raise UserError(f"{name} = {value} is out of range: give a whole number from 0 to 4294967295.")
     return np.array([seed, replica, point_key, stream], dtype=np.uint32)
+
+
+def stream_keys(seed: int, lanes: Iterable[tuple[int, int]], stream: int) -> np.ndarray:
+    """``stream_key`` of one stream for every (replica, point key), uint32 ``[lane, 4]``."""
+    return np.stack([stream_key(seed, replica, point_key, stream) for replica, point_key in lanes])
 
 
 @njit(inline="always")

@@ -197,10 +197,8 @@ class EventDriven:
         ticks = TICKS / (4 * system.D * self.particles.astype(np.float64))
         # Waiting times are rounded to whole ticks; the rounded variate has exactly the mean ``ticks``.
         self.mean = put((1 / (2 * np.arcsinh(1 / (2 * ticks)))).astype(np.float32))
-        self.keys = [
-            put(np.stack([rng.stream_key(seed, lane.replica, system.point_key(lane.point), stream) for lane in lanes]))
-            for stream in (rng.HOPS, rng.FLIPS)
-        ]
+        names = [(lane.replica, system.point_key(lane.point)) for lane in lanes]
+        self.keys = [put(rng.stream_keys(seed, names, stream)) for stream in (rng.HOPS, rng.FLIPS)]
         self.rates = RateTables.holding([lane.point["T"] for lane in lanes], occupation.max(axis=1), device)
 
     def advance(self, times: Sequence[float], tick: Tick) -> None:

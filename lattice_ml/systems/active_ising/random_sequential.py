@@ -198,10 +198,8 @@ class RandomSequential:
         self.turns = put(np.rint(ends * system.D / ceiling[:, None, None] * 2.0**32).astype(np.uint32))
         # Half a tick more, since each waiting time is truncated to whole ticks.
         self.mean = put((TICKS / (ceiling * self.particles) + 0.5).astype(np.float32))
-        self.keys = [
-            put(np.stack([rng.stream_key(seed, lane.replica, system.point_key(lane.point), stream) for lane in lanes]))
-            for stream in (rng.PICKS, rng.PICK_TIMES)
-        ]
+        names = [(lane.replica, system.point_key(lane.point)) for lane in lanes]
+        self.keys = [put(rng.stream_keys(seed, names, stream)) for stream in (rng.PICKS, rng.PICK_TIMES)]
         self.pack(counts, np.full(len(lanes), 8))
 
     def pack(self, counts: np.ndarray, bits: np.ndarray) -> None:

@@ -216,10 +216,8 @@ class Sublattice:
         self.layout += [put(domains.x_edges), put(domains.y_edges), put(domains.members)]
         self.ticks, self.unit = np.uint64(round(window * TICKS)), np.float32(TICKS / (4 * system.D))
         self.right = put(right_thresholds(system.eps))
-        self.keys = [
-            put(np.stack([rng.stream_key(seed, lane.replica, system.point_key(lane.point), stream) for lane in lanes]))
-            for stream in (rng.DOMAIN_HOPS, rng.DOMAIN_FLIPS)
-        ]
+        names = [(lane.replica, system.point_key(lane.point)) for lane in lanes]
+        self.keys = [put(rng.stream_keys(seed, names, stream)) for stream in (rng.DOMAIN_HOPS, rng.DOMAIN_FLIPS)]
         self.rates = RateTables.holding([lane.point["T"] for lane in lanes], occupied.max(axis=(1, 2)), device)
 
     def advance(self, times: Sequence[float], tick: Tick) -> None:

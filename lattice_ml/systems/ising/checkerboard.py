@@ -129,7 +129,7 @@ class Checkerboard:
         self, system: Ising, lanes: Sequence[Lane], seed: int, up: UInt8[np.ndarray, "lane x y"], device: Device
     ) -> None:
         lists = colour_lists(system.extents)
-        keys = [rng.stream_key(seed, lane.replica, system.point_key(lane.point), rng.SWEEPS) for lane in lanes]
+        names = [(lane.replica, system.point_key(lane.point)) for lane in lanes]
         groups = np.array([len(sites) // 4 for sites in lists], dtype=np.uint32)
         first = np.cumsum(groups, dtype=np.uint32) - groups
         self.device, self.volume = device, system.volume
@@ -138,7 +138,7 @@ class Checkerboard:
         self.done = np.zeros(len(lanes), dtype=np.uint64)
         self.site_of = device.put(np.concatenate(lists))
         self.threshold = device.put(np.stack([thresholds(lane.point["T"]) for lane in lanes]))
-        self.keys = device.put(np.stack(keys))
+        self.keys = device.put(rng.stream_keys(seed, names, rng.SWEEPS))
         self.up = device.put(up)
         self.turned = device.put(np.zeros((len(lanes), int(self.blocks)), dtype=np.uint32))
 
