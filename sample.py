@@ -3,6 +3,7 @@
 import signal
 
 from lattice_ml.entry import entry
+from lattice_ml.errors import UserError
 
 
 @entry("sample")
@@ -15,15 +16,21 @@ def main(config):
             signal.SIGTERM, signal.default_int_handler
         )  # a batch system's end gives claims back, as Ctrl-C does
     shard = parse_shard(config.shard)
-    from lattice_ml.runtime import build_ensemble, sample_shard  # heavy: after a mistake would have been told
+    # Heavy: imported when a mistake would have been told.
+    from lattice_ml.runtime import build_ensemble, family, repair_ensemble, sample_shard
 
-    if shard:
-        there, chunks = sample_shard(config.system, config.sampler, config.ensemble, shard)
-        print(f"{shard} is complete; the store has {there} of its {chunks} chunks")
-    else:
-        sizes = build_ensemble(config.system, config.sampler, config.ensemble).sizes
-        print(f"{sizes['point']} points × {sizes['replica']} replicas × {sizes['sample']} samples")
-    print(config.ensemble.path)
+    if config.repair and shard:
+        raise UserError(f"repair=true goes through the whole store: leave out shard={config.shard}.")
+    for ensemble in family(config.ensemble):
+        if config.repair:
+            repair_ensemble(config.system, config.sampler, ensemble)
+        if shard:
+            there, chunks = sample_shard(config.system, config.sampler, ensemble, shard)
+            print(f"{shard} is complete; the store has {there} of its {chunks} chunks")
+        else:
+            sizes = build_ensemble(config.system, config.sampler, ensemble).sizes
+            print(f"{sizes['point']} points × {sizes['replica']} replicas × {sizes['sample']} samples")
+        print(ensemble.path)
 
 
 if __name__ == "__main__":

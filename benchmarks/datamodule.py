@@ -23,7 +23,8 @@ from torch import nn
 from torch.nn import functional as F
 
 from lattice_ml.data.augment import TorusShift
-from lattice_ml.data.datamodule import EnsembleData, IndexBatch
+from lattice_ml.data.datamodule import EnsembleData
+from lattice_ml.data.resident import IndexBatch
 from lattice_ml.nets.phase_cnn import PhaseCNN
 from lattice_ml.systems.active_ising.physics import ActiveIsing
 from lattice_ml.tasks.classify_phase import ClassifyPhase

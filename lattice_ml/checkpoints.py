@@ -20,7 +20,7 @@ from lightning.fabric.plugins import TorchCheckpointIO
 from lightning.pytorch import callbacks
 from lightning.pytorch.callbacks.early_stopping import EarlyStoppingReason
 
-from lattice_ml.data.datamodule import NOISE, stream_seed
+from lattice_ml.data.dealing import NOISE, stream_seed
 from lattice_ml.files import write_file
 
 

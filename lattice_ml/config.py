@@ -19,8 +19,11 @@ from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StrictBool, StrictStr, ValidationError
 
-from lattice_ml.ensembles.plan import build_plan
+from lattice_ml.ensembles.family import members
+from lattice_ml.ensembles.plan import Plan, build_plan
+from lattice_ml.ensembles.shard import parse_shard
 from lattice_ml.errors import UserError
+from lattice_ml.systems.base import System
 from lattice_ml.targets import check_classes, check_targets
 
 CONF = Path(__file__).resolve().parents[1] / "conf"
@@ -61,8 +64,8 @@ class _Ensemble(_Section):
 
     name: Text
     path: Text
-    extents: Extents
-    grid: dict[str, Any]
+    extents: Extents | Annotated[list[Extents], Field(min_length=1)]
+    grid: dict[str, Any] | list[dict[str, Any]]
     replicas: Any
     samples: Any
     seed: Any
@@ -76,9 +79,15 @@ class _Sampler(_Built):
 
 
 class _Data(_Section):
-    batch_size: Count
-    split: Annotated[list[NonNegative], Field(min_length=3, max_length=3)]
+    batch_size: Count | None = None
+    memory: Positive | None = None
+    split: Annotated[list[NonNegative], Field(min_length=3, max_length=3)] | None = None
     augment: _Built | None = None
+    members: Count = 1
+    steps: Count | None = None
+    sizes: Annotated[list[Count | None], Field(min_length=1)] = [None]
+    validation: Positive = 0.1
+    force: StrictBool = False
 
 
 class _Task(_Built):
@@ -86,6 +95,11 @@ class _Task(_Built):
     l2: NonNegative = 0.0
     channels_last: StrictBool = True
     compile: StrictBool = False
+    weight_decay: NonNegative = 0.0
+    amsgrad: StrictBool = True
+    schedule: StrictStr = "cosine"
+    patience: Count = 1
+    standardise: StrictBool = True
 
 
 class _Phases(_Section):
@@ -98,6 +112,7 @@ class _Model(_Built):
     filters: Count = 1
     hidden: Count = 1
     padding_mode: Literal["zeros", "circular"] = "zeros"
+    layers: list[StrictStr | dict[str, Any]] | None = None
 
 
 class _Trainer(_Built):
@@ -134,6 +149,8 @@ class _Sampling(_Section):
     """A whole configuration of sample.py."""
 
     trust: StrictBool = False
+    shard: Annotated[Any, BeforeValidator(parse_shard)] = None
+    repair: StrictBool = False
     paths: _Paths
     ensemble: _Ensemble
     system: _Built
@@ -147,6 +164,8 @@ class _Training(_Sampling):
 
     name: Name
     survey: _Ensemble | None = None
+    extrapolation: _Ensemble | None = None
+    models: dict[str, _Model] | None = None
     data: _Data
     model: _Model
     phases: _Phases
@@ -174,7 +193,7 @@ def validate(config: DictConfig) -> None:
         (_Training if {"workflow", "run", "task"} & plain.keys() else _Sampling).model_validate(plain)
     except ValidationError as error:
         raise UserError(_sentence(error)) from None
-    for key in ("ensemble", "survey"):
+    for key in ("ensemble", "survey", "extrapolation"):
         if plain.get(key):
             with speaking_of(key):
                 _check_points(plain, plain[key])
@@ -183,10 +202,11 @@ def validate(config: DictConfig) -> None:
 def _check_names(plain: Mapping[str, Any]) -> None:
     """Raise ``UserError`` on a key that nothing reads: each must stand in one of the files of conf/."""
     _require_known(plain, "", known_names("."))
-    models = {"data": _Data, "phases": _Phases, "paths": _Paths, "ensemble": _Ensemble, "survey": _Ensemble}
+    models = {"data": _Data, "phases": _Phases, "paths": _Paths, "ensemble": _Ensemble}
+    models |= dict.fromkeys(("survey", "extrapolation"), _Ensemble)
     for section, model in models.items():
         if isinstance(plain.get(section), dict):
-            known = known_names("ensemble" if section == "survey" else section) | model.model_fields.keys()
+            known = known_names("ensemble" if model is _Ensemble else section) | model.model_fields.keys()
             _require_known(plain[section], f"{section}.", frozenset(known))
 
 
@@ -205,7 +225,7 @@ def known_names(group: str) -> frozenset[str]:
     names = {str(key) for file in files for key in yaml.safe_load(file.read_text(encoding="utf-8")) or {}}
     if group == ".":
         rooms = {path.name for path in CONF.iterdir() if path.is_dir()}
-        names |= (rooms - {"experiment", "debug", "hydra"}) | {"survey", "storage"}
+        names |= (rooms - {"experiment", "debug", "hydra"}) | {"survey", "extrapolation", "storage"}
     return frozenset(names - {"defaults", "hydra"})
 
 
@@ -223,9 +243,13 @@ def _check_points(plain: Mapping[str, Any], ensemble: Mapping[str, Any]) -> None
     system = plain["system"]
     if plain.get("trust") is not True:
         check_classes(system)
-    rules = instantiate(dict(system), extents=list(ensemble["extents"]))
     plan = build_plan(ensemble)
-    _check_size(plan.name, len(plan.points) * plan.replicas * plan.samples, ensemble["extents"])
+    for member in members(ensemble):
+        _check_plan(plan, instantiate(dict(system), extents=member["extents"]))
+
+
+def _check_plan(plan: Plan, rules: System) -> None:
+    _check_size(plan.name, len(plan.points) * plan.replicas * plan.samples, rules.extents)
     if plan.protocol.start not in rules.starts:
         raise UserError(
             f"protocol.start = {plan.protocol.start!r} is no start state: give one of {', '.join(rules.starts)}."
@@ -234,7 +258,7 @@ def _check_points(plain: Mapping[str, Any], ensemble: Mapping[str, Any]) -> None
         rules.validate(point)
 
 
-def _check_size(name: str, configurations: int, extents: list[int]) -> None:
+def _check_size(name: str, configurations: int, extents: tuple[int, int]) -> None:
     if configurations > LARGEST or extents[0] * extents[1] > LARGEST:
         raise UserError(
             f"the ensemble {name} would hold {configurations:.3g} configurations of {extents[0]} × {extents[1]} sites: "

@@ -75,7 +75,8 @@ def one_sentence(explanation: Callable[[BaseException], str | None]) -> Iterator
 
 def explain_work(error: BaseException) -> str | None:
     """Once the configuration is sound, only a ``UserError`` is the user's; other errors are defects of ours."""
-    return next((str(link) for link in _chain(error) if isinstance(link, UserError)), None)
+    said = (str(link) if isinstance(link, UserError) else _said_by_job(link) for link in _chain(error))
+    return next(filter(None, said), None)
 
 
 def explain(error: BaseException) -> str | None:
@@ -92,6 +93,14 @@ def explain(error: BaseException) -> str | None:
         # Hydra wraps what it catches, sometimes in an error that says nothing.
         return _first_line(next((str(link) for link in _chain(error) if str(link).strip()), type(error).__name__))
     return None
+
+
+def _said_by_job(error: BaseException) -> str | None:
+    """The sentence with which a job of submitit ended itself: submitit raises an error that holds what it printed."""
+    if not type(error).__module__.startswith("submitit."):
+        return None
+    said = re.findall(r"^error: (.+)$", str(error), re.MULTILINE)
+    return said[-1] if said else None
 
 
 def _shortened(sentence: str) -> str:

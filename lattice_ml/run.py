@@ -80,14 +80,17 @@ class Run:
         write_file(self.folder / "results.json", f"{results}\n".encode())
         return report.write(self.folder)
 
-    def show_boundaries(self, page: Path) -> None:
-        """Print the boundaries, where the time went, and where the report lies."""
+    def show_boundaries(self) -> None:
+        """Print the boundaries."""
         table = Table("rho0", "transition", "T", "error", "method", title=f"{self.config.name}/{self.folder.name}")
         for row in self.results.get("boundaries", []):
             found = row["T"] is not None
             shown = [f"{row['T']:.3f}" if found else "-", f"{row['error']:.3f}" if row["error"] is not None else "-"]
             table.add_row(f"{row['rho0']:.4g}", row["transition"], *shown, row["method"])
         self.console.print(table)
+
+    def show_end(self, page: Path) -> None:
+        """Print where the time went, and where the report lies."""
         spent = ", ".join(f"{name} {seconds:.0f} s" for name, seconds in self.results["timings"].items())
         self.console.print(f"time: {spent}", highlight=False)
         self.console.print(f"report: {page}", highlight=False, soft_wrap=True)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 
+from lattice_ml.ensembles.family import is_family, members
 from lattice_ml.ensembles.plan import build_plan
 from lattice_ml.errors import UserError
 from lattice_ml.targets import check_classes, check_targets, require_arguments
@@ -40,12 +41,16 @@ def build(section: DictConfig, **objects: Any) -> Any:
 
 
 def ensembles(config: DictConfig) -> dict[str, DictConfig]:
-    """The sections of the configuration that are ensembles: the one trained on, then the survey, if there is one."""
-    return {key: config[key] for key in ("ensemble", "survey") if config.get(key) is not None}
+    """The sections of the configuration that are ensembles: the one trained on, then those tested on, if there are."""
+    return {key: config[key] for key in ("ensemble", "survey", "extrapolation") if config.get(key) is not None}
 
 
 def build_system(system: DictConfig, ensemble: DictConfig) -> System:
-    """The rules on the ensemble's torus."""
+    """The rules on the ensemble's torus. Raises ``UserError`` if it has several."""
+    if is_family(ensemble):
+        raise UserError(
+            f"extents = {ensemble.extents} are several tori, and one is wanted here: give the extents of one."
+        )
     return build(system, extents=tuple(ensemble.extents))
 
 
@@ -56,14 +61,38 @@ def prepare_ensemble(system: DictConfig, sampler: DictConfig, ensemble: DictConf
     prepare(*_campaign(system, sampler, ensemble))
 
 
+def build_family(system: DictConfig, sampler: DictConfig, ensemble: DictConfig) -> list[xr.Dataset]:
+    """The ensembles of a section that may hold several tori, each sampled as far as its store lacks it and opened."""
+    return [build_ensemble(system, sampler, member) for member in family(ensemble)]
+
+
+def family(ensemble: DictConfig) -> list[DictConfig]:
+    """The sections of the single ensembles, one for each torus; see ``ensembles/family.py``."""
+    plain: Any = OmegaConf.to_container(ensemble, resolve=True)
+    return [OmegaConf.create(member) for member in members(plain)]
+
+
 def build_ensemble(system: DictConfig, sampler: DictConfig, ensemble: DictConfig) -> xr.Dataset:
-    """The ensemble of this configuration: sampled as far as the store lacks it, then opened."""
+    """The ensemble of this configuration: sampled as far as the store lacks it, its equilibration told, then opened."""
+    from lattice_ml.ensembles.equilibration import assess
     from lattice_ml.ensembles.generate import generate
     from lattice_ml.ensembles.store import open_ensemble
 
     campaign = _campaign(system, sampler, ensemble)
     generate(*campaign)
-    return open_ensemble(campaign[-1])
+    rules, algorithm, _, path = campaign
+    assess(rules, algorithm, path)
+    return open_ensemble(path)
+
+
+def repair_ensemble(system: DictConfig, sampler: DictConfig, ensemble: DictConfig) -> None:
+    """Make anew what is broken in the store of this configuration, or in each of its stores, and nothing else."""
+    from lattice_ml.ensembles.family import members
+    from lattice_ml.ensembles.repair import repair
+
+    plain: Any = OmegaConf.to_container(ensemble, resolve=True)
+    for member in members(plain):
+        repair(*_campaign(system, sampler, OmegaConf.create(member)))
 
 
 def sample_shard(system: DictConfig, sampler: DictConfig, ensemble: DictConfig, shard: Shard) -> tuple[int, int]:

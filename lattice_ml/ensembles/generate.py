@@ -21,10 +21,11 @@ import numpy as np
 from lattice_ml.ensembles.atomic import disk_errors, lock, remove_partials
 from lattice_ml.ensembles.claims import Claims, living
 from lattice_ml.ensembles.layout import Chunk, all_chunks, replica_bytes, replicas_of
+from lattice_ml.ensembles.metadata import check_store
 from lattice_ml.ensembles.plan import Plan
 from lattice_ml.ensembles.progress import Report, show
 from lattice_ml.ensembles.shard import Shard
-from lattice_ml.ensembles.store import check_store, done_chunks, open_configurations, prepare_store
+from lattice_ml.ensembles.store import done_chunks, open_configurations, prepare_store
 from lattice_ml.errors import UserError
 from lattice_ml.systems.base import Lane, Sampler, System, Tick
 
@@ -248,7 +249,7 @@ class _Campaign:
 def sample_chunks(
     system: System, sampler: Sampler, plan: Plan, chunks: list[Chunk], tick: Tick
 ) -> Iterator[tuple[Chunk, np.ndarray]]:
-    """Chunks and their configurations, uint16 ``[replica, sample, species, x, y]``, conservation laws checked."""
+    """Chunks and their configurations, ``[replica, sample, species, x, y]``, conservation laws checked."""
     points = [plan.points[chunk[0]] for chunk in chunks]
     replicas = [replicas_of(chunk, system, plan) for chunk in chunks]
     lanes = [
@@ -258,8 +259,10 @@ def sample_chunks(
     ]
     states = sampler.device.get(sampler.sample(system, lanes, plan.seed, plan.protocol.start, tick))
     expected = (len(lanes), plan.samples, len(system.species), *system.extents)
-    if states.shape != expected or states.dtype != np.uint16:
-        raise RuntimeError(f"the sampler gave {states.dtype} {states.shape}, not uint16 {expected}, at {points}")
+    if states.shape != expected or states.dtype != system.dtype:
+        raise RuntimeError(
+            f"the sampler gave {states.dtype} {states.shape}, not {system.dtype} {expected}, at {points}"
+        )
     ends = np.cumsum([len(block) for block in replicas])
     for chunk, point, part in zip(chunks, points, np.split(states, ends[:-1]), strict=True):
         system.check(part, point)

@@ -1,7 +1,7 @@
 """The layout of a store: shapes, chunks and every byte of metadata. ``docs/store.md`` says the same in words.
 
-``configurations`` is uint16 ``[point, replica, sample, species, x, y]`` in chunks of one point and a block of
-replicas; everything else is a coordinate of a few numbers.
+``configurations`` is ``[point, replica, sample, species, x, y]`` of the system's dtype in chunks of one point and a
+block of replicas; everything else is a coordinate of a few numbers.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 import zarr
-from zarr.codecs import BloscCodec
+from zarr.codecs import BloscCodec, Crc32cCodec
 from zarr.storage import MemoryStore
 
 import lattice_ml
@@ -92,9 +92,10 @@ def empty_ensemble(system: System, sampler: Sampler, plan: Plan) -> Iterator[tup
         "configurations",
         shape=sizes,
         chunks=(1, replica_block(system, plan), *sizes[2:]),
-        dtype="uint16",
+        dtype=system.dtype,
         # Measured on Poisson counts at rho0 = 3 and 8: 2.5 and 3.5 bits a count, at some 0.3 GB/s.
-        compressors=[BloscCodec(cname="zstd", clevel=3, shuffle="bitshuffle")],
+        # The checksum is of the compressed bytes: what is broken is found before it is decompressed.
+        compressors=[BloscCodec(cname="zstd", clevel=3, shuffle="bitshuffle"), Crc32cCodec()],
         chunk_key_encoding=KEYS,  # pyright: ignore[reportArgumentType]
         dimension_names=DIMENSIONS,
         attributes={
@@ -124,13 +125,13 @@ def empty_ensemble(system: System, sampler: Sampler, plan: Plan) -> Iterator[tup
 def _coordinate(
     group: zarr.Group, name: str, values: np.ndarray, dimensions: tuple[str, ...], **attributes: Any
 ) -> None:
-    """Add a coordinate in one uncompressed chunk."""
+    """Add a coordinate in one uncompressed chunk with its checksum."""
     array = group.create_array(
         name,
         shape=values.shape,
         chunks=values.shape,
         dtype=values.dtype,
-        compressors=None,
+        compressors=[Crc32cCodec()],
         chunk_key_encoding=KEYS,  # pyright: ignore[reportArgumentType]
         dimension_names=dimensions,
         attributes=attributes,

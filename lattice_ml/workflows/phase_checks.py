@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 def require_sound(config: DictConfig, system: System, net: nn.Module) -> None:
     """Raise ``UserError``, before any work, on what would stop the run later."""
-    from lattice_ml.data.datamodule import deal_replicas
+    from lattice_ml.data.dealing import deal_replicas
     from lattice_ml.tasks.classify_phase import load_classifier
 
     deal_replicas(config.ensemble.replicas, list(config.data.split), config.seed)

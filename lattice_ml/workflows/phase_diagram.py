@@ -6,8 +6,6 @@ and find where the class probabilities cross -> show what the net looked at -> r
 
 from __future__ import annotations
 
-import signal
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,6 +14,7 @@ import numpy as np
 from omegaconf import DictConfig
 
 from lattice_ml.errors import UserError
+from lattice_ml.fitting import fit, next_epoch
 from lattice_ml.loggers import open_loggers, publish
 from lattice_ml.phases.label_file import load_labels, save_labels
 from lattice_ml.ranks import leaders_folder, leading
@@ -24,7 +23,6 @@ from lattice_ml.runtime import (
     build,
     build_ensemble,
     build_system,
-    build_trainer,
     ensembles,
     seed_everything,
 )
@@ -70,7 +68,7 @@ def follow(config: DictConfig, folder: Path, net: nn.Module, system: System) -> 
         raise UserError(f"{folder / LABELS} cannot be read on this node: give a paths.runs that all nodes share.")
     data = build_data(config, system, open_ensemble(config.ensemble.path), labels)
     resume = resume_point(folder / "checkpoints", net, system)
-    fit(config, folder, data, net, [], resume)
+    fit(config, folder, build(config.task, net=net, system=system), data, [], resume)
 
 
 def lead(config: DictConfig, system: System, net: nn.Module, announce: Callable[[Path], None]) -> None:
@@ -103,7 +101,8 @@ def lead(config: DictConfig, system: System, net: nn.Module, announce: Callable[
                 publish(loggers, run)
                 captions.tell(run.figures, phase_figures.STORY)
         page = run.finish()
-        run.show_boundaries(page)
+        run.show_boundaries()
+        run.show_end(page)
 
 
 def build_net(config: DictConfig, system: System) -> nn.Module:
@@ -112,17 +111,19 @@ def build_net(config: DictConfig, system: System) -> nn.Module:
 
 
 def build_data(config: DictConfig, system: System, ensemble: xr.Dataset, labels: Labels) -> EnsembleData:
-    """The labelled ensemble on the training device, split by replica."""
+    """The labelled ensemble, split by replica: on the training device, or streamed where ``data.memory`` is less."""
     from lattice_ml.data.datamodule import EnsembleData
 
+    shape = [ensemble.sizes[name] for name in ("point", "replica", "sample")]
     return EnsembleData(
         ensemble,
         system,
-        labels.labels,
+        np.broadcast_to(labels.labels[:, :1, :1], shape),  # one label a point, found on all configurations or on some
         batch_size=config.data.batch_size,
         split=list(config.data.split),
         augment=None if config.data.augment is None else build(config.data.augment),
         seed=config.seed,
+        memory=config.data.get("memory"),
     )
 
 
@@ -145,6 +146,7 @@ def name_phases(config: DictConfig, run: Run, system: System, ensemble: xr.Datas
 
     A run finds its labels once: interrupted later, it goes on with those that it found.
     """
+    from lattice_ml.data.thin import thin
     from lattice_ml.phases.embed import embed
     from lattice_ml.phases.label import name_clusters
     from lattice_ml.workflows import label_figures
@@ -154,6 +156,10 @@ def name_phases(config: DictConfig, run: Run, system: System, ensemble: xr.Datas
         run.console.print(f"going on with {run.folder / LABELS}", highlight=False, soft_wrap=True)
         run.results["labels"] = kept.summary()
         return kept
+    whole, ensemble = ensemble, thin(ensemble, config.data.get("memory"))
+    if ensemble is not whole:
+        few, many = (part["configurations"].isel(species=0, x=0, y=0).size for part in (ensemble, whole))
+        run.console.print(f"data.memory leaves room to embed {few:,} of {many:,} configurations", highlight=False)
     embedding = embed(ensemble, system, **config.phases)
     label_figures.draw_components(run.figures, embedding)
     label_figures.draw_plane(
@@ -180,14 +186,15 @@ def train(
     resume = resume_point(run.checkpoints, net, data.system)
     if resume is not None:
         run.console.print(f"going on from {resume}, epoch {next_epoch(resume)}", highlight=False, soft_wrap=True)
-    history = fit(config, run.folder, data, net, loggers, resume)
+    task = build(config.task, net=net, system=data.system)
+    history = fit(config, run.folder, task, data, loggers, resume)
     losses = [row["val/loss"] for row in history]
     if not np.isfinite(losses).all():
         raise UserError(f"training diverged with task.lr = {config.task.lr:g}: give a smaller one, e.g. task.lr=1e-3.")
-    best = load_classifier(run.checkpoints / "best.ckpt", net, data.system).to(data.states.device)
+    best = load_classifier(run.checkpoints / "best.ckpt", net, data.system).to(data.device)
 
-    states, truth = data.states[data.index["test"]], data.labels[data.index["test"]].cpu().numpy()
-    predicted = best.probabilities(states).argmax(axis=1)
+    truth = data.labels.cpu()[data.index["test"]].numpy()
+    predicted = np.concatenate([best.probabilities(states).argmax(axis=1) for states in data.parts("test")])
     counts = np.zeros((data.classes, data.classes), dtype=np.int64)
     np.add.at(counts, (truth, predicted), 1)
     phase_figures.draw_training(run.figures, history, counts, data.system.phases)
@@ -202,31 +209,6 @@ def train(
     return best
 
 
-def fit(
-    config: DictConfig, folder: Path, data: EnsembleData, net: nn.Module, loggers: list[Logger], resume: Path | None
-) -> list[dict[str, float]]:
-    """Train to the end of the configured epochs, from ``resume`` on if there is one; return the metrics of each epoch.
-
-    Raises ``KeyboardInterrupt`` on Ctrl-C and ``SystemExit(143)`` on SIGTERM, which Lightning both ends quietly.
-    """
-    from lattice_ml.checkpoints import BatchNoise
-    from lattice_ml.history import History
-
-    task = build(config.task, net=net, system=data.system)
-    history = History(folder / "metrics.csv")
-    trainer = build_trainer(config, folder, [history, BatchNoise(config.seed)], loggers)
-    try:
-        trainer.fit(task, datamodule=data, ckpt_path=resume, weights_only=True)
-    except SystemExit:
-        if trainer.received_sigterm:
-            print("Stopped by SIGTERM; the same command goes on from here.", file=sys.stderr)
-            raise SystemExit(128 + signal.SIGTERM) from None  # else the job would count as done
-        if trainer.interrupted:
-            raise KeyboardInterrupt from None
-        raise
-    return history.rows
-
-
 def resume_point(checkpoints: Path, net: nn.Module, system: System) -> Path | None:
     """The newest readable checkpoint of an interrupted training; a damaged one is passed over."""
     from lattice_ml.tasks.classify_phase import load_classifier
@@ -238,13 +220,6 @@ def resume_point(checkpoints: Path, net: nn.Module, system: System) -> Path | No
             continue
         return path
     return None
-
-
-def next_epoch(checkpoint: Path) -> int:
-    """The epoch, counted from 0, that a training goes on with from this checkpoint."""
-    import torch
-
-    return torch.load(checkpoint, weights_only=True)["epoch"] + 1
 
 
 def accuracy(correct: np.ndarray) -> dict[str, Any]:
@@ -266,14 +241,25 @@ def predict(config: DictConfig, run: Run, system: System, classifier: ClassifyPh
 
     rows, scans = [], []
     for part in parts:
-        points, states = points_of(part), part["configurations"].values
-        found = classifier.probabilities(states.reshape(-1, *states.shape[3:])).reshape(*states.shape[:3], -1)
+        points, found = points_of(part), probabilities(classifier, part["configurations"])
         rows += boundary_table(points, found, system.phases, system.control, seed=config.seed)
         scans += scans_of(points, found)
     run.results["boundaries"] = sorted(rows, key=lambda row: row["rho0"])
     trained = sorted({point["rho0"] for point in points_of(parts[0])})
     scans.sort(key=lambda scan: scan.rho0)
     phase_figures.draw_predictions(run.figures, system.phases, scans, run.results["boundaries"], trained)
+
+
+def probabilities(classifier: ClassifyPhase, configurations: xr.DataArray) -> np.ndarray:
+    """Float32 ``[point, replica, sample, class]`` of a whole ensemble, of which one point at a time is read."""
+    ordered = configurations.transpose("point", "replica", "sample", "species", "x", "y")
+    found, rest = [], np.empty((0, *ordered.shape[3:]), ordered.dtype)
+    for point in ordered:
+        states = np.concatenate((rest, point.to_numpy().reshape(-1, *ordered.shape[3:])))
+        whole = len(states) // 256 * 256  # in blocks that no point's end cuts short
+        found.append(classifier.probabilities(states[:whole]))
+        rest = states[whole:]
+    return np.concatenate([*found, classifier.probabilities(rest)]).reshape(*ordered.shape[:3], -1)
 
 
 def explain(run: Run, system: System, classifier: ClassifyPhase, labels: Labels, test: xr.Dataset) -> None:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import fcntl
+import json
 import os
 import subprocess
 import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -55,3 +57,30 @@ def toy(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
 def toy_run(toy: tuple[Path, str]) -> Path:
     """The folder of the finished run."""
     return toy[0] / "runs" / "toy" / "001"
+
+
+@pytest.fixture(scope="session")
+def forked() -> Iterator[Callable[..., subprocess.CompletedProcess[str]]]:
+    """A script in a process of its own that need not import anything: ``forked("train.py", *words, folder=tmp_path)``.
+
+    For the many commands that end before their work begins, where importing is all that takes time.
+    """
+    command = [sys.executable, str(ROOT / "tests/integration/warm.py"), "imports"]
+    server = subprocess.Popen(command, text=True, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    assert server.stdin is not None
+    assert server.stdout is not None
+    assert server.stdout.readline() == "warm\n"
+
+    def run(script: str, *words: str, folder: Path, **environment: str) -> subprocess.CompletedProcess[str]:
+        request = {"script": script, "arguments": words, "cwd": str(folder), "environment": environment, "kill": None}
+        said = [folder / f".forked-{os.getpid()}.{stream}" for stream in ("out", "err")]
+        request |= {"log": str(said[0]), "errors": str(said[1])}
+        assert server.stdin is not None
+        assert server.stdout is not None
+        print(json.dumps(request), file=server.stdin, flush=True)
+        code = int(server.stdout.readline())
+        return subprocess.CompletedProcess([script, *words], code, *(path.read_text() for path in said))
+
+    yield run
+    server.stdin.close()
+    server.wait(timeout=20)

@@ -11,15 +11,8 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 
 
-def run(script: str, *overrides: str, folder: Path) -> subprocess.CompletedProcess[str]:
-    command = [
-        sys.executable,
-        str(ROOT / script),
-        *overrides,
-        f"paths.runs={folder}/runs",
-        f"paths.stores={folder}/stores",
-    ]
-    return subprocess.run(command, capture_output=True, text=True, cwd=folder, timeout=120)
+def places(folder: Path) -> list[str]:
+    return [f"paths.runs={folder}/runs", f"paths.stores={folder}/stores"]
 
 
 MISTAKES = [
@@ -52,6 +45,10 @@ MISTAKES = [
     ("sample.py", ["ensemble.protocol.start=stripes"], "give one of band, ordered, random"),
     ("sample.py", ["ensemble.replicas=0"], "replicas"),
     ("sample.py", ["ensemble.grid.T=["], "cannot be read"),
+    ("sample.py", ["shard=3/2"], "e.g. shard=0/8"),
+    ("sample.py", ["repair=maybe"], "repair = 'maybe' will not do"),
+    ("sample.py", ["repair=true"], "leave out repair=true"),
+    ("train.py", ["experiment=aim_quick", "data.memory=0"], "data.memory = 0"),
     ("sample.py", ["ensemble.seed=-1"], "seed"),
 ]
 
@@ -59,12 +56,36 @@ MISTAKES = [
 @pytest.mark.parametrize(
     ("script", "overrides", "expected"), MISTAKES, ids=[" ".join(mistake[1]) or "nothing" for mistake in MISTAKES]
 )
-def test_one_sentence_and_exit_code_2(script: str, overrides: list[str], expected: str, tmp_path: Path) -> None:
-    ended = run(script, *overrides, folder=tmp_path)
+def test_one_sentence_and_exit_code_2(script: str, overrides: list[str], expected: str, tmp_path: Path, forked) -> None:
+    ended = forked(script, *overrides, *places(tmp_path), folder=tmp_path)
+    assert_one_sentence(ended, expected, tmp_path)
+
+
+@pytest.mark.parametrize("script", ["train.py", "sample.py"])
+def test_a_process_that_starts_cold_says_the_same(script: str, tmp_path: Path) -> None:
+    overrides, expected = next(
+        (overrides, expected) for name, overrides, expected in reversed(MISTAKES) if name == script
+    )
+    command = [sys.executable, str(ROOT / script), *overrides, *places(tmp_path)]
+    ended = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, timeout=120)
+    assert_one_sentence(ended, expected, tmp_path)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("script", "overrides", "expected"), MISTAKES, ids=[" ".join(mistake[1]) or "nothing" for mistake in MISTAKES]
+)
+def test_every_one_of_them_cold(script: str, overrides: list[str], expected: str, tmp_path: Path) -> None:
+    command = [sys.executable, str(ROOT / script), *overrides, *places(tmp_path)]
+    ended = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, timeout=120)
+    assert_one_sentence(ended, expected, tmp_path)
+
+
+def assert_one_sentence(ended: subprocess.CompletedProcess[str], expected: str, folder: Path) -> None:
     assert ended.returncode == 2, ended.stderr
     lines = ended.stderr.strip().splitlines()
     assert len(lines) == 1, ended.stderr
     assert lines[0].startswith("error: ")
     assert expected in lines[0]
-    assert not (tmp_path / "runs").exists(), "a mistake left a run folder behind"
-    assert not (tmp_path / "stores").exists(), "a mistake left a store behind"
+    assert not (folder / "runs").exists(), "a mistake left a run folder behind"
+    assert not (folder / "stores").exists(), "a mistake left a store behind"

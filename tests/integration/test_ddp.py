@@ -172,9 +172,9 @@ def test_a_leader_that_fails_takes_its_followers_along(begun: Path) -> None:
     assert "has lost the leader" in said[1]
 
 
-def test_nodes_without_a_meeting_point_are_one_sentence(tmp_path: Path) -> None:
-    process = start(tmp_path, *TWO, "trainer.num_nodes=2", "trainer.devices=1")
-    printed, _ = process.communicate(timeout=120)
-    assert process.returncode == 2
-    assert printed.strip().splitlines() == [printed.strip()]
-    assert "needs MASTER_ADDR, MASTER_PORT, NODE_RANK in the environment" in printed
+def test_nodes_without_a_meeting_point_are_one_sentence(tmp_path: Path, forked) -> None:
+    ended = forked("train.py", *COMMAND, *TWO, "trainer.num_nodes=2", "trainer.devices=1", folder=tmp_path)
+    assert ended.returncode == 2
+    assert ended.stderr.strip().splitlines() == [ended.stderr.strip()]
+    assert ended.stdout == ""
+    assert "needs MASTER_ADDR, MASTER_PORT, NODE_RANK in the environment" in ended.stderr

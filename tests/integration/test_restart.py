@@ -228,3 +228,29 @@ def test_killed_at_random_moments_by_hand(whole: Path, fresh: Path) -> None:
         assert process.returncode in (0, -9), (fresh / "log").read_text()
     assert killed
     assert_same(fresh, whole)
+
+
+@pytest.mark.slow
+def test_a_streamed_run_that_is_killed_is_the_uninterrupted_one(train: Train, whole: Path, fresh: Path) -> None:
+    """An ensemble of 615 KiB, one byte a count, in 429 KiB, from the labels to the report."""
+    words = ["ensemble.name=streamed", "ensemble.replicas=48", "ensemble.samples=1", "data.memory=0.0004"]
+    ended = []
+    for name, kills in (("straight", []), ("killed", [["batch", 1, 2], ["epoch", 2], ["after", "last.ckpt", 1]])):
+        run = fresh / "runs" / name / "mine"
+        run.mkdir(parents=True)
+        shutil.copy(whole / RUN / "labels.npz", run)  # of the same points: labels are one a point
+        for kill in kills:
+            code, printed = train(fresh, kill, *words, f"name={name}")
+            assert code == -9, printed
+        code, printed = train(fresh, None, *words, f"name={name}")
+        assert code == 0, printed
+        assert "measuring the ensemble" in printed
+        assert (run / "report.html").exists()
+        ended.append(run)
+    states = [torch.load(run / "checkpoints/last.ckpt", weights_only=True) for run in ended]
+    for part in ("state_dict", "optimizer_states", "epoch", "global_step"):
+        assert flat(states[0][part]) == flat(states[1][part]), part
+    assert ended[0].joinpath("metrics.csv").read_bytes() == ended[1].joinpath("metrics.csv").read_bytes()
+    found = [json.loads((run / "results.json").read_text()) for run in ended]
+    assert found[0]["boundaries"] == found[1]["boundaries"]
+    assert found[0]["metrics"] == found[1]["metrics"]

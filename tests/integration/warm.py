@@ -1,8 +1,9 @@
 """train.py in processes of its own that start warm: everything is imported, and UMAP compiled, once for all of them.
 
-Reads one JSON object a line, {"cwd", "arguments", "environment", "kill", "signal", "log"}, forks a process that runs
-train.py with these arguments, and answers with its return code. ``kill`` is null, or names the moment at which the
-process gets the signal:
+With the argument ``imports`` UMAP is not compiled. Reads one JSON object a line, {"cwd", "arguments", "environment",
+"kill", "signal", "log"}, forks a process that runs train.py (or "script") with these arguments, and answers with its
+return code. What it prints goes into "log", errors into "errors" if that is given. ``kill`` is null, or names the
+moment at which the process gets the signal:
 
     ["embed"]                       in the middle of UMAP
     ["batch", epoch, number]        before that training batch
@@ -39,11 +40,13 @@ IMPORTED = [
 """What a run imports sooner or later."""
 
 
-def warm_up() -> None:
-    from lattice_ml.phases.embed import lay_out
-
+def warm_up(compiled: bool) -> None:
     for module in IMPORTED:
         importlib.import_module(module)
+    if not compiled:
+        return
+    from lattice_ml.phases.embed import lay_out
+
     lay_out(np.random.default_rng(0).normal(size=(80, 5)).astype(np.float32), 15, 0)
 
 
@@ -115,8 +118,9 @@ def child(request: dict) -> None:
     os.chdir(request["cwd"])
     log = os.open(request["log"], os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644)
     os.dup2(log, 1)
-    os.dup2(log, 2)
-    sys.argv = [str(ROOT / "train.py"), *request["arguments"]]
+    errors = request.get("errors")
+    os.dup2(os.open(errors, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644) if errors else log, 2)
+    sys.argv = [str(ROOT / request.get("script", "train.py")), *request["arguments"]]
     os.environ.update(request["environment"])
     if request["kill"]:
         arm(request["kill"], request["signal"])
@@ -136,7 +140,7 @@ def child(request: dict) -> None:
 
 if __name__ == "__main__":
     os.environ["NUMBA_THREADING_LAYER"] = "workqueue"  # the other layers refuse to be forked
-    warm_up()
+    warm_up(compiled=sys.argv[1:] != ["imports"])
     print("warm", flush=True)
     for line in sys.stdin:
         request = json.loads(line)

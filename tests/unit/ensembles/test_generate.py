@@ -187,14 +187,14 @@ def test_a_disk_that_fills_up_loses_the_chunk_in_flight_alone(tmp_path, system, 
     fsync = os.fsync
 
     def full(number):
-        if len(done_chunks(path)) == 2:
+        if len(done_chunks(path)) >= 2:
             raise OSError(errno.ENOSPC, "No space left on device")
         fsync(number)
 
     with monkeypatch.context() as patch:
         patch.setattr(os, "fsync", full)
         assert "disk is full" in refused(generate, system, sampler, plan, path, threads=2)
-    assert len(done_chunks(path)) == 2
+    assert 2 <= len(done_chunks(path)) <= 3  # the other thread's may have been on its way
     assert not list(path.rglob("*.partial"))
     generate(system, sampler, plan, path)
     generate(system, sampler, plan, tmp_path / "b")
