@@ -21,9 +21,11 @@ from numba.extending import intrinsic
 from lattice_ml.errors import UserError
 
 START, HOPS, FLIPS, PICKS, PICK_TIMES, SWEEPS, DOMAIN_HOPS, DOMAIN_FLIPS = range(8)
+WORMS, LINKS, PLAQUETTES, LINES, OPENINGS = range(8, 13)
 """Stream numbers: start states; hop events and spin flips of the event-driven update; particle picks of the
 random-sequential update and their times; sweeps of the Ising checkerboard; hop events and spin flips of a domain, whose
-number goes above the lowest eight bits (see ``sublattice``)."""
+number goes above the lowest eight bits (see ``sublattice``); worms, unconstrained links, plaquettes and straight lines
+of the flux form, and the worms that are left open."""
 
 M0, M1 = np.uint64(0xD2511F53), np.uint64(0xCD9E8D57)
 W0, W1 = np.uint64(0x9E3779B9), np.uint64(0xBB67AE85)

@@ -108,7 +108,7 @@ class Plan:
 
 def plan_grid(
     name: str,
-    grid: Mapping[str, Any],
+    grid: Mapping[str, Any] | Sequence[Mapping[str, Any]],
     replicas: int,
     samples: int,
     seed: int,
@@ -116,19 +116,26 @@ def plan_grid(
 ) -> Plan:
     """The plan over the outer product of the control parameters' values; the last one named runs fastest.
 
-    grid: for each control parameter its values, as a list or as ``"start:stop:step"`` with ``stop`` included.
+    grid: for each control parameter its values, as a list or as ``"start:stop:step"`` with ``stop`` included; or a list
+    of several such blocks, one after the other, where the points wanted are no single product.
     Values are rounded to 10 digits. Raises ``UserError`` if something is not a number or ``stop`` is not reached.
     """
-    if not isinstance(grid, Mapping) or not grid:
+    blocks = [grid] if isinstance(grid, Mapping) else list(grid or ())
+    if not blocks or not all(isinstance(block, Mapping) and block for block in blocks):
         raise UserError(
             "ensemble.grid is empty: give the values of every control parameter, e.g. ensemble.grid.T=[0.3]."
         )
-    taken = sorted(RESERVED.intersection(grid))
+    if any(set(block) != set(blocks[0]) for block in blocks):
+        raise UserError("the blocks of ensemble.grid differ in their parameters: give every block the same ones.")
+    taken = sorted(RESERVED.intersection(blocks[0]))
     if taken:
         raise UserError(f"ensemble.grid.{taken[0]} cannot be a control parameter: the store uses that name itself.")
-    columns = [_values(str(key), given) for key, given in grid.items()]
-    points = tuple(dict(zip(map(str, grid), combination, strict=True)) for combination in itertools.product(*columns))
-    return Plan(name, points, replicas, samples, seed, _protocol(protocol))
+    names = tuple(map(str, blocks[0]))
+    points = []
+    for block in blocks:
+        columns = [_values(name, block[name]) for name in names]
+        points += [dict(zip(names, combination, strict=True)) for combination in itertools.product(*columns)]
+    return Plan(name, tuple(points), replicas, samples, seed, _protocol(protocol))
 
 
 def build_plan(ensemble: Mapping[str, Any]) -> Plan:

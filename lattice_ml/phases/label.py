@@ -97,7 +97,8 @@ def name_clusters(
         )
     configurations = ensemble["configurations"].transpose("point", "replica", "sample", "species", "x", "y")
     shape = configurations.shape[:3]
-    observables = [system.observables(configurations[k].to_numpy()) for k in range(shape[0])]
+    points = points_of(ensemble)
+    observables = [system.observables(configurations[k].to_numpy(), points[k]) for k in range(shape[0])]
     flat = {name: np.concatenate([point[name].ravel() for point in observables]) for name in observables[0]}
     everything = np.concatenate((embedding.plane[:, None], embedding.images), axis=1)
     plane = everything.reshape(-1, 2)

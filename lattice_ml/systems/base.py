@@ -51,6 +51,11 @@ class System(Protocol):
         ...
 
     @property
+    def dtype(self) -> str:
+        """Type of a state in the store: "uint16" for counts, "int16" where a state has a sign."""
+        ...
+
+    @property
     def channels(self) -> tuple[str, ...]:
         """Names along the ``channel`` axis of what a net sees, ``[..., channel, x, y]``."""
         ...
@@ -75,6 +80,11 @@ class System(Protocol):
         """Names of the start states that its samplers can prepare."""
         ...
 
+    @property
+    def watched(self) -> tuple[str, ...]:
+        """Observables by which ensembles with the start ``hot_and_cold`` prove their equilibration; () for none."""
+        ...
+
     def parameters(self) -> dict[str, Any]:
         """Plain JSON values that fix the system; they go into every store and checkpoint."""
         ...
@@ -95,8 +105,11 @@ class System(Protocol):
         """Integer states ``[..., species, x, y]`` to float32 ``[..., channel, x, y]``, on their device."""
         ...
 
-    def observables(self, states: np.ndarray) -> dict[str, np.ndarray]:
-        """Integer states ``[..., species, x, y]`` to float64 observables, each ``[...]``."""
+    def observables(self, states: np.ndarray, point: Point | None = None) -> dict[str, np.ndarray]:
+        """Integer states ``[..., species, x, y]`` to float64 observables, each ``[...]``.
+
+        point: where they were drawn; without it, the observables that need a parameter are left out.
+        """
         ...
 
     def mirror(self, field: np.ndarray) -> np.ndarray:
@@ -138,11 +151,15 @@ class Sampler(Protocol):
         """
         ...
 
+    def record(self, system: Any, point: Point) -> dict[str, Any]:
+        """What it measured of itself at this point, as plain JSON, e.g. acceptance rates; {} if nothing."""
+        ...
+
     def sample(self, system: Any, lanes: Sequence[Lane], seed: int, start: str, tick: Tick) -> Any:
         """Advance every lane from its start state and read it out at its times, which are equally many.
 
-        Returns uint16 ``[lane, time, species, x, y]`` on the sampler's device; ``device.to_torch`` makes it a tensor
-        without a copy. The bits of a lane depend on (seed, point, replica, start, settings) alone, never on its
-        neighbours in the call, on threads or on how ``tick`` slices it.
+        Returns ``[lane, time, species, x, y]`` of the system's ``dtype`` on the sampler's device; ``device.to_torch``
+        makes it a tensor without a copy. The bits of a lane depend on (seed, point, replica, start, settings) alone,
+        never on its neighbours in the call, on threads or on how ``tick`` slices it.
         """
         ...

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from lattice_ml.ensembles.store import points_of
 from lattice_ml.figures import save
 from lattice_ml.figures.captions import caption
 from lattice_ml.phases.scan import standard_error
@@ -79,7 +80,8 @@ def draw_labels(folder: Path, system: System, ensemble: xr.Dataset, labels: Labe
     rho0 = float(ensemble["rho0"].values[0])
     control = np.asarray(ensemble["T"].values)
     shown = {"order": r"$\langle|\bar m|\rangle$", "band_amplitude": "band amplitude"}
-    values = [system.observables(ensemble["configurations"][k].to_numpy()) for k in range(len(control))]
+    points = points_of(ensemble)
+    values = [system.observables(ensemble["configurations"][k].to_numpy(), points[k]) for k in range(len(control))]
     replicas = {name: np.stack([point[name].mean(axis=-1) for point in values]) for name in shown}
     found = [row for row in labels.transitions if row["T"] is not None]
     order = np.argsort(control)

@@ -13,6 +13,10 @@ from hypothesis import strategies as st
 from lattice_ml.systems.active_ising.physics import ActiveIsing
 from lattice_ml.systems.active_ising.sampler import ALGORITHMS, ActiveIsingSampler
 from lattice_ml.systems.base import Lane
+from lattice_ml.systems.complex_scalar import open_worms, worm
+from lattice_ml.systems.complex_scalar.physics import ComplexScalar
+from lattice_ml.systems.complex_scalar.pilot import Pilot
+from lattice_ml.systems.complex_scalar.sampler import ComplexScalarSampler
 from lattice_ml.systems.ising.physics import Ising
 from lattice_ml.systems.ising.sampler import IsingSampler
 
@@ -99,3 +103,38 @@ def test_sites_beyond_16_bits(device, algorithm):
 )
 def test_ising(device, extents, seed, start, lanes):
     compare(lambda: IsingSampler("cpu"), Ising(extents), lanes, seed, start, device)
+
+
+@st.composite
+def flux_lanes(draw, sites, readouts):
+    """Trajectories at some couplings, with and without open worms, each read out at times of its own."""
+    lanes = []
+    for replica in draw(st.lists(seeds, min_size=1, max_size=4)):
+        point = {"eta": draw(st.sampled_from([4.01, 4.25])), "mu": draw(st.sampled_from([0.0, 1.0, 1.5, -2.0]))}
+        worms = draw(st.integers(0, sites // 2))
+        steps = draw(st.lists(st.integers(1, 5), min_size=readouts, max_size=readouts))
+        lanes.append(Lane({**point, "worms": worms}, replica, [int(n) for n in np.cumsum(steps)]))
+    return lanes
+
+
+@settings(max_examples=12, deadline=None)
+@given(data=st.data())
+def test_worms(device, data):
+    system = ComplexScalar(data.draw(st.tuples(st.integers(2, 7), st.integers(2, 7)), "extents"))
+    lanes = data.draw(flux_lanes(system.volume, data.draw(st.integers(1, 3), "readouts")), "lanes")
+    pilot = Pilot("worm", 0.0, data.draw(st.integers(1, 9), "closings"), data.draw(st.integers(1, 4), "thin"), 1.0)
+    start, seed = data.draw(st.sampled_from(system.starts), "start"), data.draw(seeds, "seed")
+
+    def make():
+        sampler = ComplexScalarSampler("worm", "cpu")
+        sampler._pilot = lambda system, point: pilot
+        return sampler
+
+    with pytest.MonkeyPatch.context() as patch:
+        if data.draw(st.booleans(), "many launches"):  # which end in the middle of an update
+            patch.setattr(worm, "CALL", 5 * worm.BURST)
+            patch.setattr(worm, "SHORTEST_CALL", 5 * worm.BURST)
+            patch.setattr(open_worms, "PER_LAUNCH", 2 * system.volume)
+        states = compare(make, system, lanes, seed, start, device)
+    for lane, read in zip(lanes, states, strict=True):
+        system.check(read, lane.point)

@@ -47,7 +47,8 @@ def planted(builds, *arguments):
 def test_parity(tmp_path):
     """What takes the fixture ``device``, with numba twins and all."""
     done = sanitized(
-        *("-m", "pytest", str(HERE / "test_parity.py"), str(HERE / "test_philox.py"), "-m", "not cuda", "-q", "-x"),
+        *("-m", "pytest", *(str(HERE / f"test_{name}.py") for name in ("parity", "philox", "flux_checkerboard"))),
+        *("-m", "not cuda", "-q", "-x"),
         *("-p", "no:cacheprovider", f"--basetemp={tmp_path / 'sanitized'}"),
     )
     assert done.returncode == 0, done.stdout + done.stderr

@@ -11,12 +11,23 @@ from lattice_ml.ensembles.store import done_chunks, open_ensemble
 from lattice_ml.systems.active_ising.physics import ActiveIsing
 from lattice_ml.systems.active_ising.sampler import ActiveIsingSampler
 from lattice_ml.systems.base import Lane
+from lattice_ml.systems.complex_scalar.physics import ComplexScalar
+from lattice_ml.systems.complex_scalar.pilot import Pilot
+from lattice_ml.systems.complex_scalar.sampler import ComplexScalarSampler
 from lattice_ml.systems.ising.physics import Ising
 from lattice_ml.systems.ising.sampler import IsingSampler
 
 pytestmark = pytest.mark.cuda_host
 
 PROTOCOL = Protocol(start="ordered", waiting=4.0, spacing=2.0, cold_spacing=4.0)
+
+
+def worm_sampler():
+    sampler = ComplexScalarSampler("worm", "cpu")
+    sampler._pilot = lambda system, point: Pilot("worm", 0.0, 3, 2, 1.0)
+    return sampler
+
+
 CASES = {
     "exact": (
         ActiveIsing((9, 6)),
@@ -29,14 +40,16 @@ CASES = {
         lambda: ActiveIsingSampler("sublattice", "cpu", domain=(3, 3), window=0.5),
     ),
     "ising": (Ising((9, 6)), {"T": [1.5, 2.3, 3.0]}, lambda: IsingSampler("cpu")),
+    "worm": (ComplexScalar((5, 4)), {"eta": [4.01], "mu": [0.9, 1.5], "worms": [0, 2]}, worm_sampler),
 }
+PROTOCOLS = {"worm": Protocol(start="hot_and_cold", waiting=4.0, spacing=1.0)}
 
 
 @pytest.mark.parametrize("case", CASES)
 @pytest.mark.parametrize("device", ["forward", pytest.param("cuda", marks=pytest.mark.cuda)], indirect=True)
 def test_a_store_is_the_same_on_both_devices(case, device, tmp_path, monkeypatch):
     system, grid, make = CASES[case]
-    plan = plan_grid("both", grid, 9, 2, 3, PROTOCOL)  # nine replicas: two chunks a point
+    plan = plan_grid("both", grid, 9, 2, 3, PROTOCOLS.get(case, PROTOCOL))  # nine replicas: two chunks a point
     generate(system, make(), plan, tmp_path / "cpu", threads=1)
     sampler, calls = make(), []
     sampler.device = device

@@ -45,6 +45,8 @@ class ActiveIsing:
     phases = ("L", "L+G", "G")
     control = "T"
     time_unit = "1/D"
+    dtype = "uint16"
+    watched = ()
     starts = ("band", "ordered", "random")
 
     def __post_init__(self) -> None:
@@ -131,7 +133,7 @@ class ActiveIsing:
         torch.add(plus, minus, out=channels[..., 1, :, :])
         return channels
 
-    def observables(self, states: np.ndarray) -> dict[str, np.ndarray]:
+    def observables(self, states: np.ndarray, point: Point | None = None) -> dict[str, np.ndarray]:
         """Equal-time observables of states ``[..., species, x, y]``, each float64 ``[...]``.
 
         - ``magnetisation``: sum_i m_i / N, signed; ``order``: its modulus, the order parameter m̄;

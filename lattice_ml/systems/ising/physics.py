@@ -46,6 +46,8 @@ class Ising:
     phases = (FERROMAGNET, PARAMAGNET)
     control = "T"
     time_unit = "sweeps"
+    dtype = "uint16"
+    watched = ()
     starts = ("ordered", "random")
 
     def __post_init__(self) -> None:
@@ -95,7 +97,7 @@ class Ising:
         """
         return states.float().mul_(2).sub_(1)
 
-    def observables(self, states: np.ndarray) -> dict[str, np.ndarray]:
+    def observables(self, states: np.ndarray, point: Point | None = None) -> dict[str, np.ndarray]:
         """Observables of states ``[..., species, x, y]``, each float64 ``[...]``.
 
         - ``magnetisation``: m = sum_i s_i / N, signed; ``order``: |m|;

@@ -50,6 +50,10 @@ class IsingSampler:
         filling = THREADS_TO_FILL * 4 * colours // system.volume
         return max(1, min(filling, LANE_BYTES // ((16 + 4 * readouts) * system.volume)))
 
+    def record(self, system: Any, point: Point) -> dict[str, Any]:
+        """Nothing is measured on the way."""
+        return {}
+
     def sample(self, system: Ising, lanes: Sequence[Lane], seed: int, start: str, tick: Tick) -> Any:
         """1 where the spin is up, of every lane at its ``times``: whole numbers of sweeps since the start state.
 

@@ -1,0 +1,186 @@
+"""The complex scalar field at finite density: parameters, flux variables, observables.
+
+The field theory on a torus of N_t × N_x sites (two dimensions, lattice constant 1, m^2 = eta - 4) with the action
+
+    S = sum_x [eta |phi_x|^2 + lambda |phi_x|^4
+               - sum_nu (e^(mu delta_nu,t) phi*_x phi_x+nu + e^(-mu delta_nu,t) phi*_x phi_x-nu)]
+
+is complex at mu != 0. Expanded in hops and integrated over the field it becomes a sum over integers on links,
+k in Z and l >= 0, with positive weights:
+
+    Z = sum over k, l of prod_links e^(mu k delta_nu,t) / ((|k| + l)! l!) prod_x delta(d_x) 2 pi W(f_x),
+    d_x = sum_nu (k_x,nu - k_x-nu,nu),
+    f_x = sum_nu (|k_x,nu| + |k_x-nu,nu| + 2 (l_x,nu + l_x-nu,nu)),
+
+W as in ``weights``. The flux k is conserved at every site but the ends of open worms, which stand for a pair of field
+and conjugate field there. Units: lattice constant 1.
+
+Sources: C. Gattringer & T. Kloiber, Nucl. Phys. B 869, 56 (2013), arXiv:1206.2954; the tasks and the couplings,
+S. Bulusu, M. Favoni, A. Ipp, D. I. Müller & D. Schuh, Phys. Rev. D 104, 074504 (2021), arXiv:2103.14686.
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from lattice_ml.errors import UserError
+from lattice_ml.systems.base import Point
+from lattice_ml.systems.complex_scalar.weights import MOST, largest_f, log_weights
+
+if TYPE_CHECKING:
+    import torch
+
+K_T, K_X, L_T, L_X = range(4)
+"""Numbers of the species: fluxes k and unconstrained l on links in time and in space."""
+TIME, SPACE = -2, -1
+"""Axes of a state ``[..., species, x, y]``: the store's x is time here, and its y is space."""
+
+
+@dataclass(frozen=True)
+class ComplexScalar:
+    """The rules of the model on one torus.
+
+    extents: sites (N_t, N_x) along time and space, at least 2 each: 60x4 is (60, 4). lam: lambda >= 0.
+    A state is int16 ``[..., species, x, y]`` with species (k_t, k_x, l_t, l_x): the links that leave site (t, x) for
+    (t + 1, x) and (t, x + 1). A point is {"eta", "mu"} and, if any, "worms", the number of open worms.
+    Raises ``UserError`` on anything else.
+    """
+
+    extents: tuple[int, int]
+    lam: float = 1.0
+
+    name = "complex_scalar"
+    species = ("k_t", "k_x", "l_t", "l_x")
+    channels = ("k_t", "k_x", "l_t", "l_x")
+    phases = ()
+    control = "mu"
+    time_unit = "updates"
+    dtype = "int16"
+    watched = ("n", "phi2")
+    starts = ("cold", "hot", "hot_and_cold")
+
+    def __post_init__(self) -> None:
+        extents = tuple(self.extents)
+        if len(extents) != 2 or not all(isinstance(n, int) and not isinstance(n, bool) and n >= 2 for n in extents):
+            raise UserError(
+                f"extents = {list(extents)} is not a torus: give two whole numbers of at least 2, time first, "
+                "e.g. ensemble.extents=[60,4]."
+            )
+        if isinstance(self.lam, bool) or not isinstance(self.lam, int | float) or not 0 <= self.lam < np.inf:
+            raise UserError(f"lam = {self.lam!r} is no coupling: give system.lam >= 0, e.g. 1.0.")
+        object.__setattr__(self, "extents", extents)
+        object.__setattr__(self, "lam", float(self.lam))
+
+    @property
+    def volume(self) -> int:
+        """Number of sites."""
+        return self.extents[0] * self.extents[1]
+
+    def parameters(self) -> dict[str, Any]:
+        return {"name": self.name, "extents": list(self.extents), "lam": self.lam}
+
+    def validate(self, point: Point) -> None:
+        """Raise ``UserError`` unless the point has eta, mu, perhaps worms, a finite partition sum and small fluxes."""
+        if not {"eta", "mu"} <= set(point) <= {"eta", "mu", "worms"}:
+            raise UserError(
+                "a point of the complex scalar field is given by eta, mu and perhaps worms, not by "
+                f"{', '.join(sorted(point))}."
+            )
+        eta, mu, worms = point["eta"], point["mu"], point.get("worms", 0)
+        if not np.isfinite([eta, mu]).all():
+            raise UserError(f"eta = {eta:g}, mu = {mu:g} are no couplings: give finite numbers, e.g. eta=4.01, mu=1.0.")
+        with np.errstate(over="ignore"):
+            least = 2 + 2 * np.cosh(mu)
+        if self.lam == 0 and eta <= least:
+            raise UserError(
+                f"without lambda the field at mu = {mu:g} is stable only for eta > {least:g}: give a larger eta "
+                "or system.lam > 0."
+            )
+        if self.lam > 0 and (abs(mu) > 20 or largest_f(eta, mu, self.lam) == MOST):
+            raise UserError(
+                f"at eta = {eta:g}, mu = {mu:g}, lambda = {self.lam:g} fluxes outgrow the samplers' tables: give a "
+                "smaller |mu| or a larger eta or lambda."
+            )
+        if worms != round(worms) or not 0 <= 2 * worms <= self.volume:
+            raise UserError(
+                f"worms = {worms:g} will not do on {self.volume} sites: give a whole number from 0 to "
+                f"{self.volume // 2}."
+            )
+
+    def work(self, point: Point) -> float:
+        """Links of the torus: an elementary update takes about as many link steps, a unit of time several of them."""
+        return 2.0 * self.volume
+
+    def point_key(self, point: Point) -> int:
+        """A uint32 that names this point of this system in the random streams.
+
+        The same numbers give the same key, in whichever ensemble the point appears. ``worms`` is one of them, so that
+        each number of open worms has configurations of its own.
+        """
+        sizes = f"{self.extents[0]}x{self.extents[1]}"
+        couplings = f"lambda={self.lam:.10g} eta={point['eta']:.10g} mu={point['mu']:.10g}"
+        return zlib.crc32(f"{self.name} {sizes} {couplings} worms={round(point.get('worms', 0))}".encode())
+
+    def check(self, states: np.ndarray, point: Point) -> None:
+        """Raise ``RuntimeError`` unless l >= 0 and half the sum of |d_x| is the number of open worms everywhere."""
+        worms = round(point.get("worms", 0))
+        if states[..., L_T:, :, :].min(initial=0) < 0:
+            raise RuntimeError(f"a link holds l < 0 at {dict(point)}")
+        violations = np.abs(divergence(states)).sum(axis=(TIME, SPACE))
+        if np.any(violations != 2 * worms):
+            worst = violations.flat[np.argmax(np.abs(violations - 2 * worms))]
+            raise RuntimeError(f"flux is broken by {worst / 2:g} open worms instead of {worms} at {dict(point)}")
+
+    def to_channels(self, states: torch.Tensor) -> torch.Tensor:
+        """The integers as they are, float32 ``[..., channel, x, y]``."""
+        return states.float()
+
+    def observables(self, states: np.ndarray, point: Point | None = None) -> dict[str, np.ndarray]:
+        """Observables of states ``[..., species, x, y]``, each float64 ``[...]``.
+
+        - ``n``: sum_x k_x,t / N, the particle density; ``Q``: the flux through a time slice, mean over slices, which
+          for closed configurations is the winding number;
+        - ``violations``: sum_x |d_x| / 2, the number of open worms;
+        - ``phi2``: sum_x W(f_x + 2) / W(f_x) / N, the estimator of |phi|^2, only with a ``point``.
+        """
+        total = states[..., K_T, :, :].sum(axis=(TIME, SPACE), dtype=np.int64)
+        result = {
+            "n": total / self.volume,
+            "Q": total / self.extents[0],
+            "violations": np.abs(divergence(states)).sum(axis=(TIME, SPACE)) / 2,
+        }
+        if point is not None:
+            f = site_sums(states)
+            enough = 1 << (int(f.max(initial=0)) + 2).bit_length()  # few sizes, so that tables are found again
+            log_w = log_weights(point["eta"], self.lam, max(enough, 64))
+            result["phi2"] = np.exp(log_w[2:] - log_w[:-2])[f].mean(axis=(TIME, SPACE))
+        return result
+
+    def mirror(self, field: np.ndarray) -> np.ndarray:
+        """The fluxes k_t ``[..., x, y]`` reflected in space: x -> -x leaves every weight as it is."""
+        return field[..., ::-1].copy()
+
+    def name_groups(self, observables: Mapping[str, np.ndarray], group: np.ndarray) -> list[str] | None:
+        """None: nothing here classifies phases (on a torus of finite width they are joined smoothly)."""
+        return None
+
+
+def divergence(states: np.ndarray) -> np.ndarray:
+    """d_x of states ``[..., species, x, y]``: flux that leaves a site minus what enters it, int32 ``[..., x, y]``."""
+    k_t, k_x = (states[..., n, :, :].astype(np.int32) for n in (K_T, K_X))
+    return k_t - np.roll(k_t, 1, TIME) + k_x - np.roll(k_x, 1, SPACE)
+
+
+def site_sums(states: np.ndarray) -> np.ndarray:
+    """f_x of states ``[..., species, x, y]``, int32 ``[..., x, y]``: |k| + 2 l summed over the four links of a site."""
+    links = (
+        np.abs(states[..., k, :, :].astype(np.int32)) + 2 * states[..., k + 2, :, :].astype(np.int32)
+        for k in (K_T, K_X)
+    )
+    in_time, in_space = links
+    return in_time + np.roll(in_time, 1, TIME) + in_space + np.roll(in_space, 1, SPACE)
