@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 from omegaconf import DictConfig
 
 from lattice_ml.run import Run
-from lattice_ml.runtime import ensembles
+from lattice_ml.runtime import ensembles, family
 
 if TYPE_CHECKING:
     import wandb
@@ -32,13 +32,14 @@ PROVENANCE = ("package_version", "commit", "created")
 def use_ensembles(run: wandb.Run, config: DictConfig) -> None:
     """Declare the run's ensembles as its inputs; one that is not there, or not readable, is passed over."""
     for key, section in ensembles(config).items():
-        artifact = ensemble_artifact(Path(section.path), key)
-        if artifact is not None:
-            _use(run, artifact)
+        for member in family(section):
+            artifact = ensemble_artifact(Path(member.path), key)
+            if artifact is not None:
+                _use(run, artifact)
 
 
 def ensemble_artifact(store: Path, role: str) -> wandb.Artifact | None:
-    """A reference to a store; ``role``: ensemble or survey. None if there is no readable store."""
+    """A reference to a store; ``role``: ensemble, survey or extrapolation. None if there is no readable store."""
     import wandb
 
     metadata = (store / "zarr.json").absolute()

@@ -83,7 +83,8 @@ def _publish_to_wandb(logger: WandbLogger, run: Run) -> None:
     for picture in sorted(run.figures.glob("*.png")):
         logger.log_image(key=f"figures/{picture.stem}", images=[str(picture)])
     rows = [[row.get(column) for column in BOUNDARY] for row in run.results.get("boundaries", [])]
-    logger.log_table("boundaries", columns=list(BOUNDARY), data=rows)
+    if rows:
+        logger.log_table("boundaries", columns=list(BOUNDARY), data=rows)
     confusion = _confusion(run)
     if confusion is not None:
         labelled, predicted, phases = confusion
@@ -105,7 +106,8 @@ def _publish_to_tensorboard(logger: TensorBoardLogger, run: Run) -> None:
     for row in run.results.get("boundaries", []):
         cells = ("" if row.get(column) is None else str(row[column]).replace("|", "\\|") for column in BOUNDARY)
         lines.append("| " + " | ".join(cells) + " |")
-    board.add_text("boundaries", "\n".join(lines))
+    if len(lines) > 2:
+        board.add_text("boundaries", "\n".join(lines))
     for name, value in _numbers(run).items():
         board.add_scalar(f"results/{name}", value)
 

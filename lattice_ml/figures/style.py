@@ -89,6 +89,14 @@ def band(ax: Axes, x: np.ndarray, y: np.ndarray, error: np.ndarray, **look: Any)
     ax.fill_between(x, y - error, y + error, color=line.get_color(), alpha=0.2, linewidth=0)
 
 
+def member_bands(ax: Axes, x: np.ndarray, values: np.ndarray, **look: Any) -> None:
+    """The median of ``values`` [x, member] in the central 20, 40, 60 and 80 % of the members, darker towards it."""
+    (line,) = ax.plot(x, np.nanmedian(values, axis=1), **look)
+    for share in (0.2, 0.4, 0.6, 0.8):
+        low, high = np.nanquantile(values, (0.5 - share / 2, 0.5 + share / 2), axis=1)
+        ax.fill_between(x, low, high, color=line.get_color(), alpha=0.12, linewidth=0)
+
+
 def density_title(arrays: Mapping[str, np.ndarray]) -> str:
     """``ρ₀ = 3`` where the arrays name a density, else nothing."""
     return rf"$\rho_0 = {float(arrays['rho0']):g}$" if "rho0" in arrays else ""

@@ -128,10 +128,18 @@ def _credit(source: Mapping[str, Any], results: Mapping[str, Any]) -> dict[str, 
         return None
     here, there = (" × ".join(map(str, items(table(of).get("extents")))) for of in (results.get("system"), source))
     said = [
-        *(f"{named(row['transition'])} at ρ₀ = {row['rho0']:g}: {row['says']}" for row in source["boundaries"]),
-        *(f"{name.replace('_', ' ')}: {row['says']}" for name, row in source["metrics"].items()),
+        *([source["says"]] if "says" in source else []),
+        *(
+            f"{named(row['transition'])} at ρ₀ = {row['rho0']:g}: {row['says']}"
+            for row in items(source.get("boundaries"))
+        ),
+        *(f"{name.replace('_', ' ')}: {row['says']}" for name, row in source["metrics"].items() if "says" in row),
     ]
-    size = "" if here == there else f"The torus there is {there}, here {here}, and a boundary depends on the size."
+    size = (
+        ""
+        if here == there or not there
+        else f"The torus there is {there}, here {here}, and a boundary depends on the size."
+    )
     return {"short": source["short"], "source": source["source"], "said": "; ".join(said), "size": size}
 
 

@@ -1,0 +1,41 @@
+"""How the error falls with the number of training samples, for every architecture."""
+
+from __future__ import annotations
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from lattice_ml.figures.archive import Arrays
+from lattice_ml.figures.style import LINES, MARKERS, WIDTH, member_bands, styled, texts
+
+FLOOR = 1e-8
+"""The axis begins no higher than here, as in Bulusu et al., Fig. 4."""
+
+
+@styled
+def draw(arrays: Arrays) -> Figure:
+    """Median over the instances and their central 20, 40, 60 and 80 %, both axes logarithmic.
+
+    ``samples`` [s]: training-set sizes, increasing; ``architectures`` [a]; ``mse`` [a, s, member], nan where it was not
+    trained; ``where``: text that names the test set.
+    """
+    figure = Figure(figsize=(WIDTH, 3.6))
+    ax = figure.subplots()
+    for number, (name, mse) in enumerate(zip(texts(arrays["architectures"]), arrays["mse"], strict=True)):
+        there = np.isfinite(mse).any(axis=1)
+        member_bands(
+            ax,
+            arrays["samples"][there],
+            mse[there],
+            label=name,
+            linestyle=LINES[number % len(LINES)],
+            marker=MARKERS[number % len(MARKERS)],
+        )
+    ax.set_xscale("log")
+    ax.set_yscale("log")
+    ax.set_ylim(bottom=min(FLOOR, ax.get_ylim()[0]))
+    ax.set_xlabel("training samples")
+    ax.set_ylabel("mean squared error")
+    ax.set_title(texts(arrays["where"])[0])
+    ax.legend()
+    return figure

@@ -1,0 +1,36 @@
+"""Predicted against true numbers of flux violations."""
+
+from __future__ import annotations
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from lattice_ml.figures.archive import Arrays
+from lattice_ml.figures.style import INK, LINES, MARKERS, WIDTH, member_bands, styled, texts
+
+
+@styled
+def draw(arrays: Arrays) -> Figure:
+    """``true`` [n]: numbers of open worms; ``architectures`` [a]; ``predicted`` [a, n, member]: mean prediction, nan
+    where there is none; ``trained`` [k]: numbers of the training; ``where``: names the test set."""
+    figure = Figure(figsize=(WIDTH, 3.8))
+    ax = figure.subplots()
+    ends = np.array([arrays["true"].min(), arrays["true"].max()])
+    ax.plot(ends, ends, color=INK, linewidth=0.8)
+    for number, (name, predicted) in enumerate(zip(texts(arrays["architectures"]), arrays["predicted"], strict=True)):
+        there = np.isfinite(predicted).any(axis=1)
+        member_bands(
+            ax,
+            arrays["true"][there],
+            predicted[there],
+            label=name,
+            linestyle=LINES[number % len(LINES)],
+            marker=MARKERS[number % len(MARKERS)],
+        )
+    for trained in np.atleast_1d(arrays["trained"]):
+        ax.axvline(trained, color=INK, linewidth=1, linestyle=":")
+    ax.set_xlabel("open worms (dotted: trained on)")
+    ax.set_ylabel("predicted")
+    ax.set_title(texts(arrays["where"])[0])
+    ax.legend()
+    return figure

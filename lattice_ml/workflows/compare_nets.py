@@ -1,0 +1,285 @@
+"""Which kind of net learns an observable best, and how far beyond its training it holds.
+
+sample, and prove that it is equilibrated -> train several instances of each architecture at once -> test them on other
+lattices and couplings -> show how equivariant they are and what their first layers see -> report.
+
+Source: Bulusu, Favoni, Ipp, Müller & Schuh, Phys. Rev. D 104, 074504 (2021), arXiv:2103.14686.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from hydra.utils import get_class
+from omegaconf import DictConfig
+
+from lattice_ml.data.members import MemberData
+from lattice_ml.ensembles.family import torus_name
+from lattice_ml.errors import UserError
+from lattice_ml.evaluation import Case, evaluate, load
+from lattice_ml.fitting import fit, next_epoch
+from lattice_ml.loggers import open_loggers, publish
+from lattice_ml.nets.lattice_cnn import LatticeCNN
+from lattice_ml.nets.members import Members
+from lattice_ml.run import Run, open_run
+from lattice_ml.runtime import build, build_family, build_system, ensembles, family, seed_everything
+from lattice_ml.tasks.members import MemberTask, load_members
+from lattice_ml.workflows.net_results import Trained, draw, largest, loss_of, show, tell
+
+if TYPE_CHECKING:
+    import xarray as xr
+    from lightning.pytorch.loggers import Logger
+
+    from lattice_ml.systems.base import System
+
+Test = tuple[str, "xr.Dataset"]
+"""A test ensemble on one torus and what it is for: survey or extrapolation."""
+
+
+def compare_nets(config: DictConfig) -> None:
+    """Train and test every net of the configuration; raises ``UserError`` on what the user can mend."""
+    seed_everything(config.seed)
+    system = build_system(config.system, config.ensemble)
+    nets = architectures(config, system)
+    with open_run(config, steps=4) as run:
+        run.results["system"] = system.parameters()
+        with run.step("sample", "sampling " + " and ".join(part.name for part in ensembles(config).values())):
+            training, tests = sample(config, run)
+        with open_loggers(config, run) as loggers:
+            with run.step(
+                "train", f"training {config.data.members} instances of {' and '.join(nets)} and testing them"
+            ):
+                trained = [
+                    learn(config, run, loggers, name, section, size, training, tests)
+                    for name, section in nets.items()
+                    for size in config.data.sizes
+                ]
+            with run.step("explain", "measuring equivariance and looking into the first layers"):
+                explain(config, run, trained, nets, tests)
+            with run.step("report", "drawing and writing the report"):
+                tell(run, trained)
+                learned = {name: np.unique(training[name].values) for name in training.attrs["plan"]["points"]}
+                outputs = build_task(config, next(iter(nets.values())), system).outputs
+                draw(run, trained, system.extents, learned, all_targets(config, training, tests), outputs)
+                publish(loggers, run)
+        page = run.finish()
+        show(run, trained)
+        run.show_end(page)
+
+
+def architectures(config: DictConfig, system: System) -> dict[str, DictConfig]:
+    """The nets by name: those of ``models``, or the one of ``model``, named EQ, ST or FL as its layers are.
+
+    Each is built once, so that a mistake is told before any work.
+    """
+    if not issubclass(get_class(config.task._target_), MemberTask) or "members" not in config.data:
+        raise UserError(
+            "nets are compared on a task for several instances, from data for several: give e.g. "
+            "task=regress_observables and data=members."
+        )
+    if config.models:
+        for section in config.models.values():
+            build_task(config, section, system)
+        return {str(name): section for name, section in config.models.items()}
+    return {build_task(config, config.model, system).net.template.architecture: config.model}
+
+
+def build_task(config: DictConfig, section: DictConfig, system: System) -> MemberTask:
+    """The task on ``data.members`` instances of a net, their weights a function of (seed, member)."""
+    outputs = len(get_class(config.task._target_).outputs)
+    shape = {"in_channels": len(system.channels), "extents": system.extents, "outputs": outputs}
+    net = Members.initialise(lambda: build_net(section, **shape), config.data.members, config.seed)
+    return build(config.task, net=net, system=system)
+
+
+def build_net(section: DictConfig, **shape: Any) -> LatticeCNN:
+    net = build(section, **{"in_channels": 0, **shape}) if "layers" in section else None
+    if not isinstance(net, LatticeCNN):
+        raise UserError(f"{section._target_} is not trained in several instances: give e.g. model=flux/eq.")
+    return net
+
+
+def sample(config: DictConfig, run: Run) -> tuple[xr.Dataset, list[Test]]:
+    """The training ensemble and the test ensembles, one for each torus; refuses what is not equilibrated."""
+    from lattice_ml.ensembles.equilibration import require_equilibrated
+
+    found: dict[str, list[xr.Dataset]] = {}
+    for part, section in ensembles(config).items():
+        found[part] = build_family(config.system, config.sampler, section)
+        for member in family(section):
+            require_equilibrated(member.path, force=config.data.force)
+    run.results["protocol"] = {part: described(datasets) for part, datasets in found.items()}
+    (training,) = found.pop("ensemble")
+    return training, [(part, dataset) for part, datasets in found.items() for dataset in datasets]
+
+
+def described(datasets: list[xr.Dataset]) -> dict[str, Any]:
+    """How a family of ensembles was made, in few words: the plan with its points as ranges, and its tori."""
+    plan = dict(datasets[0].attrs["plan"])
+    for name, values in plan.pop("points").items():
+        distinct = sorted(set(values))
+        shown = ", ".join(f"{value:.4g}" for value in distinct)
+        plan[name] = shown if len(distinct) <= 6 else f"{distinct[0]:g} … {distinct[-1]:g} ({len(distinct)} values)"
+    return {**plan.pop("protocol"), **plan, "tori": ", ".join(map(torus_of, datasets))}
+
+
+def torus_of(dataset: xr.Dataset) -> str:
+    return torus_name((dataset.sizes["x"], dataset.sizes["y"]))
+
+
+def learn(
+    config: DictConfig,
+    run: Run,
+    loggers: list[Logger],
+    name: str,
+    section: DictConfig,
+    size: int | None,
+    training: xr.Dataset,
+    tests: list[Test],
+) -> Trained:
+    """Train the instances of one net on ``size`` configurations (None: all) and test them; once, whatever happens."""
+    system = build_system(config.system, config.ensemble)
+    data, task = build_data(config, system, training, size), build_task(config, section, system)
+    samples = int(data.index["train"].shape[1])
+    folder = folder_of(config, run, name, samples)
+    told = load(folder / EVALUATION)
+    if told is None:
+        run.console.print(f"{name} on {samples:,} configurations", highlight=False)
+        train(config, run, folder, task, data, loggers if folder == run.folder else [])
+        validation = data.index["val"].unique()
+        kept = task.judge(data.states[validation].numpy(), data.targets[validation].numpy())
+        told = evaluate(cases(config, task, tests), task.predict, task.judge, kept[loss_of(kept)])
+        told.save(folder / EVALUATION)
+    return Trained(name, samples, told)
+
+
+def folder_of(config: DictConfig, run: Run, name: str, samples: int) -> Path:
+    """Where a training has its checkpoints: the run's folder if it is the only one, else one of its own."""
+    only = len(config.data.sizes) == 1 and not config.models
+    return run.folder if only else run.folder / "nets" / f"{name}-{samples}"
+
+
+EVALUATION = "evaluation.npz"
+"""Of a finished training: its scores on every test ensemble."""
+
+
+def build_data(config: DictConfig, system: System, training: xr.Dataset, size: int | None) -> MemberData:
+    """All configurations with their targets; those of one replica number are on one side of training and validation."""
+    states = training["configurations"].values
+    chains = np.broadcast_to(np.arange(states.shape[1])[:, None], states.shape[:3])
+    return MemberData(
+        smallest(states).reshape(-1, *states.shape[3:]),
+        targets_of(config, training),
+        system,
+        members=config.data.members,
+        batch_size=config.data.batch_size,
+        validation=config.data.validation,
+        size=size,
+        seed=config.seed,
+        augment=None if config.data.augment is None else build(config.data.augment),
+        groups=chains.ravel(),
+    )
+
+
+def targets_of(config: DictConfig, dataset: xr.Dataset) -> np.ndarray:
+    """What the task asks of every configuration ``[configuration, output]``, in the order (point, replica, sample)."""
+    from lattice_ml.ensembles.store import points_of
+
+    system = build(config.system, extents=(dataset.sizes["x"], dataset.sizes["y"]))
+    wanted = []
+    for number, point in enumerate(points_of(dataset)):
+        states = dataset["configurations"][number].to_numpy()
+        wanted.append(get_class(config.task._target_).targets(system, states.reshape(-1, *states.shape[2:]), point))
+    return np.concatenate(wanted)
+
+
+def all_targets(config: DictConfig, training: xr.Dataset, tests: list[Test]) -> dict[str, np.ndarray]:
+    """``targets_of`` of the training ensemble and of the tests, those of one torus together."""
+    found = {"training": [targets_of(config, training)]}
+    for part, dataset in tests:
+        if part == "survey":
+            found.setdefault(torus_of(dataset).replace("x", " × "), []).append(targets_of(config, dataset))
+    return {name: np.concatenate(parts) for name, parts in found.items()}
+
+
+def smallest(states: np.ndarray) -> np.ndarray:
+    """States in int8 where they fit, as fluxes do: an eighth of the memory that batches are gathered from."""
+    return states.astype(np.int8) if np.abs(states).max(initial=0) <= 127 else states
+
+
+def train(
+    config: DictConfig, run: Run, folder: Path, task: MemberTask, data: MemberData, loggers: list[Logger]
+) -> None:
+    """Train to the end, from the last readable checkpoint on if there is one."""
+    resume = None
+    last = folder / "checkpoints" / "last.ckpt"
+    if last.exists():
+        try:
+            load_members(last, task)
+            resume = last
+            run.console.print(f"going on from {last}, epoch {next_epoch(last)}", highlight=False, soft_wrap=True)
+        except UserError as error:
+            run.console.print(f"starting anew: {error}", highlight=False, soft_wrap=True)
+    fit(with_epochs(config, len(data.train_dataloader())), folder, task, data, loggers, resume)
+    if not np.isfinite(task.best_loss.cpu().numpy()).all():
+        raise UserError(f"training diverged with task.lr = {config.task.lr:g}: give a smaller one, e.g. task.lr=1e-3.")
+
+
+def with_epochs(config: DictConfig, batches: int) -> DictConfig:
+    """The configuration with the epochs that take ``data.steps`` gradient steps, if that is given and they are fewer.
+
+    A fixed number of epochs would train small sets for a few steps only, and the schedule ends with the last one.
+    """
+    if config.data.steps is None:
+        return config
+    chosen = config.copy()
+    chosen.trainer.max_epochs = min(config.trainer.max_epochs, math.ceil(config.data.steps / batches))
+    return chosen
+
+
+def cases(config: DictConfig, task: MemberTask, tests: list[Test]) -> Iterator[Case]:
+    """Every test ensemble that the net takes, point by point; a net that flattens takes its own torus alone."""
+    from lattice_ml.ensembles.store import points_of
+
+    for part, dataset in tests:
+        extents = (dataset.sizes["x"], dataset.sizes["y"])
+        if task.net.template.architecture == "FL" and extents != task.net.template.extents:
+            continue
+        system = build(config.system, extents=extents)
+        chain = np.repeat(np.arange(dataset.sizes["replica"]), dataset.sizes["sample"])
+        for number, point in enumerate(points_of(dataset)):
+            states = dataset["configurations"][number].to_numpy()
+            states = states.reshape(-1, *states.shape[2:])
+            yield Case(part, torus_name(extents), point, states, task.targets(system, states, point), chain)
+
+
+def explain(
+    config: DictConfig, run: Run, trained: list[Trained], nets: dict[str, DictConfig], tests: list[Test]
+) -> None:
+    """Equivariance of the first instance of every net; what the first layers of the first one make of a violation."""
+    import torch
+
+    from lattice_ml.nets.equivariance import equivariance_error
+    from lattice_ml.workflows import net_figures
+
+    system = build_system(config.system, config.ensemble)
+    own = next((dataset for _, dataset in tests if torus_of(dataset) == torus_name(system.extents)), None)
+    if own is None:
+        return
+    states = own["configurations"][-1].to_numpy().reshape(-1, len(system.species), *system.extents)[:16]
+    x = system.to_channels(torch.from_numpy(states.astype(np.int32)))
+    maps: dict[str, np.ndarray] = {}
+    run.results["equivariance_error"] = {}
+    for number, one in enumerate(largest(trained)):
+        last = folder_of(config, run, one.name, one.samples) / "checkpoints" / "last.ckpt"
+        net = load_members(last, build_task(config, nets[one.name], system)).best.member(0).eval()
+        found = equivariance_error(net, x)
+        run.results["equivariance_error"][one.name] = found.relative
+        maps[one.name] = (found.map / found.scale.clamp_min(1e-30)).amax(-1).numpy()
+        if number == 0 and "worms" in one.evaluation.points:
+            net_figures.draw_feature_maps(run.figures, states[0], net_figures.first_maps(net, x[:1]), one.name)
+    net_figures.draw_equivariance(run.figures, maps, torus_name(system.extents))

@@ -1,0 +1,274 @@
+"""The pictures of a comparison of nets: which arrays go into each, and its caption.
+
+Every function draws its picture if the evaluations hold what it shows, and nothing otherwise.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from lattice_ml.figures import save
+from lattice_ml.figures.captions import caption
+from lattice_ml.workflows.net_results import Told, Trained, largest, pooled, stacked
+
+if TYPE_CHECKING:
+    import torch
+
+    from lattice_ml.nets.lattice_cnn import LatticeCNN
+
+STORY = (
+    "lattice_sizes",
+    "learning_curve",
+    "chemical_potential",
+    "extrapolation",
+    "true_counts",
+    "generalisation",
+    "equivariance",
+    "feature_maps",
+    "distributions",
+)
+"""Figures in the order of the report."""
+
+ONSETS = {(60, 4): 0.942989}
+"""Chemical potential at which the density sets in (the mass gap) by the torus, at eta = 4.01 and lambda = 1; from the
+transfer matrix."""
+
+INSTANCES = "Lines are medians over the instances, bands their central 20, 40, 60 and 80 %."
+
+
+def draw_sizes(folder: Path, trained: list[Trained], task: Told, torus: str) -> None:
+    from lattice_ml.figures import lattice_sizes
+
+    chosen = largest(trained)
+    tori = list(dict.fromkeys(t for one in chosen for t in one.evaluation.tori("survey")))
+    if len(tori) < 2:
+        return
+    score = [np.stack([pooled(one.evaluation, task.score, t) for t in tori]) for one in chosen]
+    arrays = {"tori": tori, "architectures": [one.name for one in chosen], "score": stacked(chosen, score)}
+    told = {"trained": torus, "label": task.label, "logarithmic": task.logarithmic}
+    save(folder, "lattice_sizes", {**arrays, **told}, lattice_sizes.draw)
+    caption(
+        folder,
+        "lattice_sizes",
+        "Lattices that the nets were not trained on",
+        f"Average over all test points of each lattice, after training on {chosen[0].samples:,} configurations of "
+        f"{torus}. {INSTANCES} A net that flattens reads its own lattice alone.",
+        f"{task.label} on {len(tori)} lattices for {', '.join(one.name for one in chosen)}.",
+    )
+
+
+def draw_learning(folder: Path, trained: list[Trained], task: Told, torus: str) -> None:
+    from lattice_ml.figures import learning_curve
+
+    samples = sorted({one.samples for one in trained})
+    names = list(dict.fromkeys(one.name for one in trained))
+    if len(samples) < 2:
+        return
+    by = {(one.name, one.samples): one for one in trained}
+    members = max(len(one.evaluation.validation) for one in trained)
+    mse = np.full((len(names), len(samples), members), np.nan)
+    for a, name in enumerate(names):
+        for s, size in enumerate(samples):
+            if (name, size) in by:
+                values = pooled(by[name, size].evaluation, "mse", torus)
+                mse[a, s, : len(values)] = values
+    arrays = {"samples": samples, "architectures": names, "mse": mse, "where": f"test on {torus.replace('x', ' × ')}"}
+    save(folder, "learning_curve", arrays, learning_curve.draw)
+    caption(
+        folder,
+        "learning_curve",
+        "Error against the number of training samples",
+        f"Mean squared error in the units of the observables on test configurations of {torus}. {INSTANCES}",
+        f"Learning curves of {', '.join(names)} from {samples[0]} to {samples[-1]} samples.",
+    )
+
+
+def draw_chemical_potential(
+    folder: Path, trained: list[Trained], task: Told, extents: tuple[int, int], trained_mu: np.ndarray
+) -> None:
+    from lattice_ml.figures import chemical_potential, extrapolation
+
+    chosen, torus = largest(trained), "x".join(map(str, extents))
+    first = chosen[0].evaluation
+    if task.score != "mse" or "mu" not in first.points or "worms" in first.points:
+        return
+    mu = np.array(first.points["mu"])
+    rows = first.where("survey", torus)
+    if len(rows) > 2:
+        predicted = []
+        for one in chosen:  # each has rows of its own: a net that flattens is tested on one torus
+            own = one.evaluation.where("survey", torus)
+            ranked = one.evaluation.score("mse", own).mean(axis=0).argsort()
+            median = ranked[len(ranked) // 2]
+            predicted.append(np.stack([one.evaluation.predicted[row][median] for row in own], axis=-1))
+        arrays = {
+            "mu": mu[rows],
+            "outputs": list(task.outputs),
+            "mean": np.stack([first.target[row] for row in rows], axis=-1),
+            "error": np.stack([first.error[row] for row in rows], axis=-1),
+            "architectures": [one.name for one in chosen],
+            "predicted": np.stack(predicted),
+            "trained": trained_mu,
+            "onset": ONSETS.get(extents, np.nan),
+        }
+        save(folder, "chemical_potential", arrays, chemical_potential.draw)
+        caption(
+            folder,
+            "chemical_potential",
+            "Silver Blaze",
+            f"Test configurations of {torus}: below the mass gap nothing depends on mu. Points are averages with "
+            "errors from the spread between chains, lines the predictions of each architecture's median instance.",
+            "Observables against the chemical potential, samples and predictions.",
+        )
+    if "extrapolation" in first.part:
+        beyond = np.concatenate([rows, first.where("extrapolation", torus)])
+        order = np.argsort(mu[beyond], kind="stable")
+        mse = []
+        for one in chosen:
+            own = [one.evaluation.where(part, torus) for part in ("survey", "extrapolation")]
+            mse.append(one.evaluation.score("mse", np.concatenate(own))[order])
+        beyond = beyond[order]
+        arrays = {
+            "mu": mu[beyond],
+            "architectures": [one.name for one in chosen],
+            "mse": stacked(chosen, mse),
+            "trained": trained_mu,
+        }
+        save(folder, "extrapolation", arrays, extrapolation.draw)
+        caption(
+            folder,
+            "extrapolation",
+            "Beyond the chemical potential of the training",
+            f"Mean squared error on {torus}. {INSTANCES}",
+            "Mean squared error against the chemical potential.",
+        )
+
+
+def draw_counts(folder: Path, trained: list[Trained], task: Told, torus: str, learned: np.ndarray) -> None:
+    from lattice_ml.figures import true_counts
+
+    chosen = largest(trained)
+    first = chosen[0].evaluation
+    worms = np.array(first.points.get("worms", ()))
+    true = np.unique(worms)
+    if task.score != "mse" or len(true) < 3:
+        return
+    predicted = []
+    for one in chosen:
+        own = one.evaluation.where("survey", torus)
+        counts = np.array(one.evaluation.points["worms"])[own]
+        means = np.stack([one.evaluation.predicted[row][:, 0] for row in own])
+        predicted.append(np.stack([means[counts == n].mean(axis=0) for n in true]))
+    arrays = {"true": true, "architectures": [one.name for one in chosen], "predicted": stacked(chosen, predicted)}
+    save(folder, "true_counts", {**arrays, "trained": learned, "where": torus.replace("x", " × ")}, true_counts.draw)
+    caption(
+        folder,
+        "true_counts",
+        "Counts that the nets were not trained on",
+        f"Mean prediction over all test configurations of {torus} with the same number of open worms. {INSTANCES}",
+        "Predicted against true number of open worms.",
+    )
+
+
+def draw_generalisation(folder: Path, trained: list[Trained], task: Told, torus: str) -> None:
+    from lattice_ml.figures import generalisation
+
+    chosen = largest(trained)
+    arrays = {
+        "architectures": [one.name for one in chosen],
+        "validation": stacked(chosen, [one.evaluation.validation for one in chosen]),
+        "test": stacked(chosen, [pooled(one.evaluation, task.loss, torus) for one in chosen]),
+        "where": torus.replace("x", " × "),
+    }
+    save(folder, "generalisation", arrays, generalisation.draw)
+    caption(
+        folder,
+        "generalisation",
+        "Test against validation loss",
+        f"One marker for each instance; test configurations of {torus} at all points.",
+        "Scatter of test loss against validation loss.",
+    )
+
+
+def draw_distributions(folder: Path, task: Told, targets: Mapping[str, np.ndarray]) -> None:
+    """targets: by the name of the ensemble, ``[configuration, output]``."""
+    from lattice_ml.figures import distributions
+
+    bins = 60
+    edges, density = [], []
+    for output in range(len(task.outputs)):
+        everything = np.concatenate([values[:, output] for values in targets.values()])
+        edge = np.linspace(everything.min(), everything.max() + 1e-9, bins + 1)
+        edges.append(edge)
+        density.append([np.histogram(values[:, output], edge, density=True)[0] for values in targets.values()])
+    arrays: dict[str, Any] = {"outputs": list(task.outputs), "ensembles": list(targets), "edges": edges}
+    save(folder, "distributions", {**arrays, "density": density}, distributions.draw)
+    caption(
+        folder,
+        "distributions",
+        "What the nets learn and are tested on",
+        "Histograms of the targets over all configurations of an ensemble, each of unit area.",
+        "Histograms of the targets.",
+    )
+
+
+def draw_equivariance(folder: Path, errors: Mapping[str, np.ndarray], torus: str) -> None:
+    """errors: by the name of the architecture, ``[dt, dx]``."""
+    from lattice_ml.figures import equivariance
+
+    save(
+        folder,
+        "equivariance",
+        {"architectures": list(errors), "error": np.stack(list(errors.values()))},
+        equivariance.draw,
+    )
+    caption(
+        folder,
+        "equivariance",
+        "Equivariance error",
+        f"Largest change of the output of the first instance under a translation of configurations of {torus}, in "
+        "units of the typical output: rounding for EQ, even shifts alone for a pool of stride 2.",
+        "Maps of the equivariance error over all translations.",
+    )
+
+
+def first_maps(net: LatticeCNN, x: torch.Tensor, layers: int = 4) -> dict[str, np.ndarray]:
+    """Feature maps ``[channel, t, x]`` of one configuration ``[1, channel, t, x]`` after each of the first layers."""
+    import torch
+
+    found: dict[str, np.ndarray] = {}
+    with torch.no_grad():
+        for number, layer in enumerate(list(net.layers)[:layers], start=1):
+            x = layer(x)
+            if x.ndim != 4:
+                break
+            found[f"layer {number}: {type(layer).__name__}"] = x[0].numpy()
+    return found
+
+
+def draw_feature_maps(folder: Path, state: np.ndarray, layers: Mapping[str, np.ndarray], name: str) -> None:
+    """state: fluxes ``[species, t, x]`` with an open worm; layers: maps ``[channel, t, x]`` by the layer's name."""
+    from lattice_ml.figures import feature_maps
+    from lattice_ml.systems.complex_scalar.physics import divergence
+
+    shape = state.shape[1:]
+    layers = {name: maps for name, maps in layers.items() if maps.shape[1:] == shape}  # before a pool
+    channels = min(6, max(len(maps) for maps in layers.values()))
+    maps = np.full((len(layers), channels, *shape), np.nan)
+    for row, own in zip(maps, layers.values(), strict=True):
+        strongest = np.argsort(-own.std(axis=(1, 2)))[:channels]
+        row[: len(strongest)] = own[strongest]
+    arrays = {"divergence": divergence(state), "maps": maps, "layers": list(layers)}
+    save(folder, "feature_maps", arrays, feature_maps.draw)
+    caption(
+        folder,
+        "feature_maps",
+        "Feature maps at a violation",
+        f"Divergence of the flux (its two ends ringed) and the {channels} feature maps of each of the first layers of "
+        f"{name} that vary most.",
+        "Feature maps of the first layers around a flux violation.",
+    )

@@ -1,0 +1,156 @@
+"""What a comparison of nets found: ``results.json``, the table on the console, and which pictures are drawn."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any, NamedTuple
+
+import numpy as np
+from rich.table import Table
+
+from lattice_ml.ensembles.family import torus_name
+from lattice_ml.evaluation import Evaluation, summary
+from lattice_ml.run import Run
+
+LABELS = {"mse": "mean squared error", "accuracy": "accuracy"}
+NAMES = {"n": "$n$", "phi2": r"$|\phi|^2$", "worms": "open worms", "violated": "violated"}
+
+
+class Trained(NamedTuple):
+    """Instances of one architecture trained on ``samples`` configurations, and how they did."""
+
+    name: str
+    samples: int
+    evaluation: Evaluation
+
+
+class Told(NamedTuple):
+    """What is told of a task: labels of its outputs, its main score and the score that is its loss."""
+
+    outputs: tuple[str, ...]
+    score: str
+    loss: str
+
+    @property
+    def label(self) -> str:
+        return LABELS[self.score]
+
+    @property
+    def logarithmic(self) -> bool:
+        return self.score == "mse"
+
+
+def told_of(evaluation: Evaluation, outputs: Iterable[str]) -> Told:
+    """Errors where there are any, else the accuracy."""
+    main = "mse" if "mse" in evaluation.scores else "accuracy"
+    return Told(tuple(NAMES.get(name, name) for name in outputs), main, loss_of(evaluation.scores))
+
+
+def loss_of(scores: Iterable[str]) -> str:
+    """The score that a loss is: mse, or cross-entropy where there is no mse."""
+    return "mse" if "mse" in scores else "cross_entropy"
+
+
+def largest(trained: list[Trained]) -> list[Trained]:
+    """Of every architecture the training with the most samples."""
+    best = {one.name: one for one in sorted(trained, key=lambda one: one.samples)}
+    return [best[name] for name in dict.fromkeys(one.name for one in trained)]
+
+
+def pooled(evaluation: Evaluation, name: str, torus: str | None, part: str = "survey") -> np.ndarray:
+    """A score averaged over the points of a torus, or of all, float64 ``[member]``; nan for a net that takes none."""
+    rows = evaluation.where(part, torus)
+    return evaluation.score(name, rows).mean(axis=0) if len(rows) else np.full(len(evaluation.validation), np.nan)
+
+
+def stacked(trained: list[Trained], values: Mapping[int, np.ndarray] | list[np.ndarray]) -> np.ndarray:
+    """Arrays whose last axis is the member, filled up with nan where an architecture has fewer."""
+    arrays = [values[n] for n in range(len(trained))]
+    most = max(array.shape[-1] for array in arrays)
+    return np.stack(
+        [np.pad(a, [(0, 0)] * (a.ndim - 1) + [(0, most - a.shape[-1])], constant_values=np.nan) for a in arrays]
+    )
+
+
+def tell(run: Run, trained: list[Trained]) -> None:
+    """``results.json``: every score of every training on every lattice, and ``metrics``, those of the largest.
+
+    ``nets``: a list of ``{"net", "samples", "validation", "tests": [{"part", "lattice", <score>: {"mean", "median",
+    "central_60_percent", "members"}}]}``, scores averaged over the points of a lattice, and of all lattices
+    (``"all"``); ``worst_point`` of an accuracy is the mean over instances at the point where that is lowest.
+    """
+    rows = []
+    for one in trained:
+        tests: list[dict[str, Any]] = []
+        for part in dict.fromkeys(one.evaluation.part):
+            tori: list[str | None] = [*one.evaluation.tori(part)]
+            for torus in [*tori, None] if len(tori) > 1 else tori:
+                scores = {name: summary(pooled(one.evaluation, name, torus, part)) for name in one.evaluation.scores}
+                if "accuracy" in scores:
+                    own = one.evaluation.score("accuracy", one.evaluation.where(part, torus))
+                    scores["accuracy"]["worst_point"] = float(own.mean(axis=1).min())
+                tests.append({"part": part, "lattice": torus or "all", **scores})
+        validation = summary(one.evaluation.validation)
+        rows.append({"net": one.name, "samples": one.samples, "validation": validation, "tests": tests})
+    run.results["nets"] = rows
+    run.results["metrics"] = {
+        f"{one.name} {name} ({statistic.__name__})": {
+            "value": float(statistic(values)),
+            "error": None,
+            "n": len(values),
+        }
+        for one in largest(trained)
+        for name, values in reported(one.evaluation).items()
+        for statistic in (np.mean, np.median)
+    }
+
+
+def reported(evaluation: Evaluation) -> dict[str, np.ndarray]:
+    """What is reported as a metric, ``[member]`` each, e.g. ``mse on 60x4`` and ``mse on all lattices``."""
+    found = {f"validation {loss_of(evaluation.scores)}": evaluation.validation}
+    for name in [name for name in LABELS if name in evaluation.scores]:
+        for torus in evaluation.tori("survey"):
+            found[f"{name} on {torus}"] = pooled(evaluation, name, torus)
+        found[f"{name} on all lattices"] = pooled(evaluation, name, None)
+    return found
+
+
+def draw(
+    run: Run,
+    trained: list[Trained],
+    extents: tuple[int, int],
+    learned: Mapping[str, np.ndarray],
+    targets: Mapping[str, np.ndarray],
+    outputs: Iterable[str],
+) -> None:
+    """Every picture that the evaluations hold something for.
+
+    extents: of the training. learned: values of each parameter in the training. targets: ``[configuration, output]`` of
+    the training and of every test lattice, by name.
+    """
+    from lattice_ml.figures import captions
+    from lattice_ml.workflows import net_figures
+
+    task, torus = told_of(trained[0].evaluation, outputs), torus_name(extents)
+    net_figures.draw_sizes(run.figures, trained, task, torus)
+    net_figures.draw_learning(run.figures, trained, task, torus)
+    net_figures.draw_generalisation(run.figures, trained, task, torus)
+    if "worms" in learned:
+        net_figures.draw_counts(run.figures, trained, task, torus, learned["worms"])
+    else:
+        net_figures.draw_chemical_potential(run.figures, trained, task, extents, learned["mu"])
+        net_figures.draw_distributions(run.figures, task, targets)
+    captions.tell(run.figures, net_figures.STORY)
+
+
+def show(run: Run, trained: list[Trained]) -> None:
+    """Print the medians over instances."""
+    score = told_of(trained[0].evaluation, ()).score
+    tori = trained[0].evaluation.tori("survey")
+    title = f"{run.config.name}/{run.folder.name}: {LABELS[score]}, median over instances"
+    table = Table("net", "samples", "validation", *tori, title=title)
+    for one in trained:
+        values = [float(np.median(pooled(one.evaluation, score, torus))) for torus in tori]
+        shown = [("-" if np.isnan(v) else f"{v:.3g}" if score == "mse" else f"{v:.5f}") for v in values]
+        table.add_row(one.name, f"{one.samples:,}", f"{np.median(one.evaluation.validation):.3g}", *shown)
+    run.console.print(table)

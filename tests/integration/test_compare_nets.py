@@ -1,0 +1,110 @@
+"""EQ, ST and FL on a toy lattice, as a user compares them: what the run folder holds, and going on after a SIGKILL."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+COMMAND = [sys.executable, str(ROOT / "train.py"), "experiment=flux_toy", "logger=csv"]
+
+
+def run(folder: Path, *overrides: str) -> str:
+    environment = {**os.environ, "COLUMNS": "120"}
+    ended = subprocess.run(
+        [*COMMAND, *overrides], cwd=folder, env=environment, text=True, stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT, timeout=400,
+    )  # fmt: skip
+    assert ended.returncode == 0, ended.stdout
+    return ended.stdout
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
+    folder = tmp_path_factory.mktemp("flux")
+    return folder, run(folder)
+
+
+@pytest.fixture(scope="module")
+def results(finished: tuple[Path, str]) -> dict:
+    return json.loads((finished[0] / "runs/flux_toy/001/results.json").read_text())
+
+
+def test_every_net_is_tested_on_every_lattice_that_it_takes(results: dict) -> None:
+    rows = {(row["net"], row["samples"]): row for row in results["nets"]}
+    assert set(rows) == {(net, samples) for net in ("EQ", "ST", "FL") for samples in (100, 400)}
+    for (net, _), row in rows.items():
+        expected = ["8x4"] if net == "FL" else ["6x2", "8x4", "9x5", "all"]
+        assert [test["lattice"] for test in row["tests"]] == expected
+        for test in row["tests"]:
+            members = test["mse"]["members"]
+            assert len(members) == 3
+            assert test["mse"]["median"] == sorted(members)[1]
+            np.testing.assert_allclose(
+                test["mse"]["mean"], (test["mse_n"]["mean"] + test["mse_phi2"]["mean"]) / 2, rtol=1e-5
+            )
+
+
+def test_what_is_reported_is_what_the_saved_scores_say(finished: tuple[Path, str], results: dict) -> None:
+    row = next(row for row in results["nets"] if (row["net"], row["samples"]) == ("EQ", 400))
+    with np.load(finished[0] / "runs/flux_toy/001/nets/EQ-400/evaluation.npz") as saved:
+        own = saved["score.mse"][saved["torus"] == "9x5"]
+    assert own.shape == (3, 3)  # points × members
+    (test,) = (test for test in row["tests"] if test["lattice"] == "9x5")
+    np.testing.assert_allclose(test["mse"]["members"], own.mean(axis=0))
+    assert results["metrics"]["EQ mse on 9x5 (median)"]["value"] == pytest.approx(np.median(own.mean(axis=0)))
+
+
+def test_only_eq_is_equivariant(results: dict) -> None:
+    error = results["equivariance_error"]
+    assert error["EQ"] < 1e-5
+    assert min(error["ST"], error["FL"]) > 1e-3
+
+
+def test_pictures_and_report_are_there(finished: tuple[Path, str]) -> None:
+    folder = finished[0] / "runs/flux_toy/001"
+    expected = {
+        *("lattice_sizes", "learning_curve", "chemical_potential", "generalisation", "equivariance", "distributions"),
+    }
+    assert {path.stem for path in (folder / "figures").glob("*.png")} == expected
+    captions = json.loads((folder / "figures/captions.json").read_text())
+    assert list(captions)[:2] == ["lattice_sizes", "learning_curve"]
+    assert (folder / "report.html").read_text().count("<figure") == len(expected)
+    assert finished[1].strip().splitlines()[-1].startswith("report: ")
+
+
+@pytest.mark.slow
+def test_a_killed_comparison_goes_on_to_the_same_nets(finished: tuple[Path, str], tmp_path: Path) -> None:
+    stores = f"paths.stores={finished[0] / 'stores'}"
+    begun = subprocess.Popen([*COMMAND, stores], cwd=tmp_path, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    waited = tmp_path / "runs/flux_toy/001/nets/ST-100/checkpoints/last.ckpt"
+    deadline = time.monotonic() + 200
+    while not waited.exists() and time.monotonic() < deadline:
+        time.sleep(0.01)
+    begun.send_signal(signal.SIGKILL)
+    assert begun.wait() == -signal.SIGKILL
+    assert not (tmp_path / "runs/flux_toy/001/report.html").exists()
+    run(tmp_path, stores)
+    for net in ("EQ-100", "EQ-400", "ST-100", "ST-400", "FL-100", "FL-400"):
+        paths = [folder / f"runs/flux_toy/001/nets/{net}/evaluation.npz" for folder in (finished[0], tmp_path)]
+        with np.load(paths[0]) as whole, np.load(paths[1]) as resumed:
+            for name in whole.files:
+                np.testing.assert_array_equal(whole[name], resumed[name], err_msg=f"{net} {name}")
+
+
+def test_a_task_for_one_net_is_refused_in_one_sentence(forked, tmp_path: Path) -> None:
+    ended = forked("train.py", "experiment=flux_toy", "task=classify_phase", folder=tmp_path)
+    assert ended.returncode == 2
+    assert "task=regress_observables" in ended.stderr
+    ended = forked("train.py", "experiment=flux_toy", "models=null", "model=phase_cnn", folder=tmp_path)
+    assert ended.returncode == 2
+    assert "model=flux/eq" in ended.stderr
+    assert "Traceback" not in ended.stderr
