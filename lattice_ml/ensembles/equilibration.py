@@ -18,12 +18,13 @@ from scipy import stats
 
 from lattice_ml.ensembles.atomic import disk_errors
 from lattice_ml.ensembles.hot_and_cold import LARGEST_TAU, compare
+from lattice_ml.ensembles.layout import VERDICT
 from lattice_ml.ensembles.store import open_ensemble, points_of
 from lattice_ml.errors import UserError
 from lattice_ml.files import write_file
 from lattice_ml.systems.base import Point, Sampler, System
 
-FILE, SCHEMA = "equilibration.json", "lattice_ml.equilibration/1"
+SCHEMA = "lattice_ml.equilibration/1"
 BOTH = "hot_and_cold"
 """The start of which even replicas are cold and odd ones hot."""
 SIGNIFICANCE = 1e-3
@@ -51,7 +52,7 @@ def assess(system: System, sampler: Sampler, path: str | Path) -> dict[str, Any]
         points.append(found)
     verdict = {"schema": SCHEMA, **(judge(points) if started_both else _unproven(points))}
     with disk_errors(path):
-        write_file(path / FILE, json.dumps(verdict, indent=1, allow_nan=False).encode())
+        write_file(path / VERDICT, json.dumps(verdict, indent=1, allow_nan=False).encode())
     return verdict
 
 
@@ -163,11 +164,11 @@ def _series(system: System, point: Point, configurations: Any) -> dict[str, np.n
 def _read(path: Path) -> dict[str, Any] | None:
     """The verdict in the store, or None if there is none."""
     try:
-        verdict = json.loads((path / FILE).read_text())
+        verdict = json.loads((path / VERDICT).read_text())
     except FileNotFoundError:
         return None
     except (OSError, ValueError) as error:
-        raise UserError(f"{path / FILE} cannot be read ({error}): remove it, and it is made anew.") from error
+        raise UserError(f"{path / VERDICT} cannot be read ({error}): remove it, and it is made anew.") from error
     if not isinstance(verdict, dict) or verdict.get("schema") != SCHEMA or not isinstance(verdict.get("passed"), bool):
-        raise UserError(f"{path / FILE} is no verdict of this version: remove it, and it is made anew.")
+        raise UserError(f"{path / VERDICT} is no verdict of this version: remove it, and it is made anew.")
     return verdict

@@ -29,6 +29,8 @@ DIMENSIONS = ("point", "replica", "sample", "species", "x", "y")
 LARGEST_BLOCK = 8
 LARGEST_CHUNK = 2**28
 """Bytes of an uncompressed chunk; Blosc ends at 2**31, and a reader holds a whole chunk in memory."""
+VERDICT = "equilibration.json"
+"""Beside the arrays: what ``equilibration`` found."""
 KEYS = {"name": "default", "separator": "."}
 """Objects of an array lie flat beside its metadata: ``c.3.0.0.0.0.0``."""
 

@@ -15,7 +15,7 @@ import zarr
 from lattice_ml.ensembles.atomic import LOCK, AtomicStore, disk_errors, lock, remove_partials
 from lattice_ml.ensembles.claims import living
 from lattice_ml.ensembles.integrity import CheckedStore, cure
-from lattice_ml.ensembles.layout import Chunk, empty_ensemble
+from lattice_ml.ensembles.layout import VERDICT, Chunk, empty_ensemble
 from lattice_ml.ensembles.metadata import check_arrays, check_own_metadata, check_store, is_same, read_metadata
 from lattice_ml.ensembles.plan import Plan
 from lattice_ml.errors import UserError
@@ -105,6 +105,7 @@ def _make_ours(path: Path) -> None:
 def _create(path: Path, system: System, sampler: Sampler, plan: Plan) -> None:
     """Write metadata and coordinates; the root's ``zarr.json``, the last of them, is what makes the store exist."""
     (path / "zarr.json").unlink(missing_ok=True)
+    (path / VERDICT).unlink(missing_ok=True)
     remove_partials(path)
     for key, content in empty_ensemble(system, sampler, plan):
         write_file(path / key, content)

@@ -1,4 +1,4 @@
-"""How the error falls with the number of training samples, for every architecture."""
+"""A score against the number of training samples, for every architecture."""
 
 from __future__ import annotations
 
@@ -14,28 +14,29 @@ FLOOR = 1e-8
 
 @styled
 def draw(arrays: Arrays) -> Figure:
-    """Median over the instances and their central 20, 40, 60 and 80 %, both axes logarithmic.
+    """Median over the instances and their central 20, 40, 60 and 80 %.
 
-    ``samples`` [s]: training-set sizes, increasing; ``architectures`` [a]; ``mse`` [a, s, member], nan where it was not
-    trained; ``where``: text that names the test set.
+    ``samples`` [s]: training-set sizes, increasing; ``architectures`` [a]; ``score`` [a, s, member], nan where it was
+    not trained; ``label`` and ``logarithmic``: of its axis; ``where``: text that names the test set.
     """
     figure = Figure(figsize=(WIDTH, 3.6))
     ax = figure.subplots()
-    for number, (name, mse) in enumerate(zip(texts(arrays["architectures"]), arrays["mse"], strict=True)):
-        there = np.isfinite(mse).any(axis=1)
+    for number, (name, score) in enumerate(zip(texts(arrays["architectures"]), arrays["score"], strict=True)):
+        there = np.isfinite(score).any(axis=1)
         member_bands(
             ax,
             arrays["samples"][there],
-            mse[there],
+            score[there],
             label=name,
             linestyle=LINES[number % len(LINES)],
             marker=MARKERS[number % len(MARKERS)],
         )
     ax.set_xscale("log")
-    ax.set_yscale("log")
-    ax.set_ylim(bottom=min(FLOOR, ax.get_ylim()[0]))
+    if bool(arrays["logarithmic"]):
+        ax.set_yscale("log")
+        ax.set_ylim(bottom=min(FLOOR, ax.get_ylim()[0]))
     ax.set_xlabel("training samples")
-    ax.set_ylabel("mean squared error")
+    ax.set_ylabel(texts(arrays["label"])[0])
     ax.set_title(texts(arrays["where"])[0])
     ax.legend()
     return figure

@@ -8,7 +8,7 @@ from jaxtyping import Float, Float32, Integer
 from torch import Tensor
 
 from lattice_ml.systems.base import Point, System
-from lattice_ml.tasks.members import MemberTask
+from lattice_ml.tasks.members import MemberTask, require_worms
 
 
 class CountViolations(MemberTask):
@@ -19,6 +19,10 @@ class CountViolations(MemberTask):
     """
 
     outputs = ("worms",)
+
+    @staticmethod
+    def require(system: System, parameters: tuple[str, ...]) -> None:
+        require_worms(parameters)
 
     @staticmethod
     def targets(

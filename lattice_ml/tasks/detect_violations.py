@@ -9,17 +9,22 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from lattice_ml.systems.base import Point, System
-from lattice_ml.tasks.members import MemberTask
+from lattice_ml.tasks.members import MemberTask, require_worms
 
 
 class DetectViolations(MemberTask):
     """Minimise the cross-entropy of "an open worm is there" (1) against "flux is conserved" (0).
 
-    The net gives the logit, ``predict`` the probability, its sigmoid. Scores: ``cross_entropy``, ``accuracy``.
+    The net and ``predict`` give the logit, of which the sigmoid is the probability. Scores: ``cross_entropy``,
+    ``accuracy``.
     Source: arXiv:2103.14686, Sec. V.
     """
 
     outputs = ("violated",)
+
+    @staticmethod
+    def require(system: System, parameters: tuple[str, ...]) -> None:
+        require_worms(parameters)
 
     @staticmethod
     def targets(
@@ -27,9 +32,6 @@ class DetectViolations(MemberTask):
     ) -> Float32[np.ndarray, "configuration output"]:
         """1 where the point has open worms, else 0."""
         return np.full((len(states), 1), point.get("worms", 0) > 0, dtype=np.float32)
-
-    def predicted(self, output: Float[Tensor, "member batch output"]) -> Float[Tensor, "member batch output"]:
-        return output.sigmoid()
 
     def losses(
         self, output: Float[Tensor, "member batch output"], y: Float[Tensor, "*member batch output"]
@@ -39,7 +41,5 @@ class DetectViolations(MemberTask):
     def scores(
         self, prediction: Float[Tensor, "member batch output"], y: Float[Tensor, "*member batch output"]
     ) -> dict[str, Float[Tensor, "member batch"]]:
-        y = y.expand_as(prediction)
-        right = (prediction > 0.5) == (y > 0.5)
-        entropy = F.binary_cross_entropy(prediction, y, reduction="none")
-        return {"cross_entropy": entropy.mean(-1), "accuracy": right.to(torch.float32).mean(-1)}
+        right = (prediction > 0) == (y.expand_as(prediction) > 0.5)
+        return {"cross_entropy": self.losses(prediction, y), "accuracy": right.to(torch.float32).mean(-1)}

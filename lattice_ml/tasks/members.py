@@ -95,6 +95,11 @@ class MemberTask(L.LightningModule):
 
     @staticmethod
     @abstractmethod
+    def require(system: System, parameters: tuple[str, ...]) -> None:
+        """Raise ``UserError`` if the question makes no sense on the system, or on ensembles with these parameters."""
+
+    @staticmethod
+    @abstractmethod
     def targets(
         system: System, states: Integer[np.ndarray, "configuration species x y"], point: Point
     ) -> Float32[np.ndarray, "configuration output"]:
@@ -203,6 +208,14 @@ class MemberTask(L.LightningModule):
         """The mean of every score over configurations, for the best weights of each member."""
         prediction, target = torch.from_numpy(self.predict(states)), torch.from_numpy(y)
         return {name: value.double().mean(1).numpy() for name, value in self.scores(prediction, target).items()}
+
+
+def require_worms(parameters: tuple[str, ...]) -> None:
+    """Raise ``UserError`` unless the ensemble says how many open worms its configurations hold."""
+    if "worms" not in parameters:
+        raise UserError(
+            "an ensemble without a number of open worms has nothing to find: give e.g. ensemble=flux_counting_train."
+        )
 
 
 Task = TypeVar("Task", bound=MemberTask)

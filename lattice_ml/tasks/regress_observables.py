@@ -7,6 +7,7 @@ import torch
 from jaxtyping import Float, Float32, Integer
 from torch import Tensor
 
+from lattice_ml.errors import UserError
 from lattice_ml.nets.members import Members
 from lattice_ml.systems.base import Point, System
 from lattice_ml.tasks.members import MemberTask, Schedule
@@ -37,6 +38,13 @@ class RegressObservables(MemberTask):
     ) -> None:
         super().__init__(net, system, lr, weight_decay, amsgrad, schedule, patience)
         self.standardise = standardise
+
+    @staticmethod
+    def require(system: System, parameters: tuple[str, ...]) -> None:
+        if not set(RegressObservables.outputs) <= set(system.watched):
+            raise UserError(
+                f"{system.name} has no n and phi2 to regress: give system=complex_scalar and its ensembles."
+            )
 
     @staticmethod
     def targets(

@@ -28,6 +28,7 @@ from lattice_ml.nets.members import Members
 from lattice_ml.run import Run, open_run
 from lattice_ml.runtime import build, build_family, build_system, ensembles, family, seed_everything
 from lattice_ml.tasks.members import MemberTask, load_members
+from lattice_ml.workflows.net_checks import require_comparable, require_sizes
 from lattice_ml.workflows.net_results import Trained, draw, largest, loss_of, show, tell
 
 if TYPE_CHECKING:
@@ -44,11 +45,14 @@ def compare_nets(config: DictConfig) -> None:
     """Train and test every net of the configuration; raises ``UserError`` on what the user can mend."""
     seed_everything(config.seed)
     system = build_system(config.system, config.ensemble)
+    require_comparable(config, system)
     nets = architectures(config, system)
     with open_run(config, steps=4) as run:
         run.results["system"] = system.parameters()
         with run.step("sample", "sampling " + " and ".join(part.name for part in ensembles(config).values())):
             training, tests = sample(config, run)
+            whole = build_data(config, system, training, None)
+            require_sizes(list(config.data.sizes), whole.index["train"].shape[1])
         with open_loggers(config, run) as loggers:
             with run.step(
                 "train", f"training {config.data.members} instances of {' and '.join(nets)} and testing them"
@@ -76,11 +80,6 @@ def architectures(config: DictConfig, system: System) -> dict[str, DictConfig]:
 
     Each is built once, so that a mistake is told before any work.
     """
-    if not issubclass(get_class(config.task._target_), MemberTask) or "members" not in config.data:
-        raise UserError(
-            "nets are compared on a task for several instances, from data for several: give e.g. "
-            "task=regress_observables and data=members."
-        )
     if config.models:
         for section in config.models.values():
             build_task(config, section, system)
@@ -151,7 +150,8 @@ def learn(
         run.console.print(f"{name} on {samples:,} configurations", highlight=False)
         train(config, run, folder, task, data, loggers if folder == run.folder else [])
         validation = data.index["val"].unique()
-        kept = task.judge(data.states[validation].numpy(), data.targets[validation].numpy())
+        task.to(data.states.device)
+        kept = task.judge(data.states[validation].cpu().numpy(), data.targets[validation].cpu().numpy())
         told = evaluate(cases(config, task, tests), task.predict, task.judge, kept[loss_of(kept)])
         told.save(folder / EVALUATION)
     return Trained(name, samples, told)

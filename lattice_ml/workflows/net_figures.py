@@ -33,9 +33,9 @@ STORY = (
 )
 """Figures in the order of the report."""
 
-ONSETS = {(60, 4): 0.942989}
-"""Chemical potential at which the density sets in (the mass gap) by the torus, at eta = 4.01 and lambda = 1; from the
-transfer matrix."""
+ONSETS = {(60, 4, 4.01): 0.942989}
+"""Chemical potential at which the density sets in (the mass gap) at (N_t, N_x, eta), lambda = 1; from the transfer
+matrix."""
 
 INSTANCES = "Lines are medians over the instances, bands their central 20, 40, 60 and 80 %."
 
@@ -74,21 +74,28 @@ def draw_learning(folder: Path, trained: list[Trained], task: Told, torus: str) 
     for a, name in enumerate(names):
         for s, size in enumerate(samples):
             if (name, size) in by:
-                values = pooled(by[name, size].evaluation, "mse", torus)
+                values = pooled(by[name, size].evaluation, task.score, torus)
                 mse[a, s, : len(values)] = values
-    arrays = {"samples": samples, "architectures": names, "mse": mse, "where": f"test on {torus.replace('x', ' × ')}"}
+    arrays = {
+        "samples": samples,
+        "architectures": names,
+        "score": mse,
+        "label": task.label,
+        "logarithmic": task.logarithmic,
+        "where": f"test on {torus.replace('x', ' × ')}",
+    }
     save(folder, "learning_curve", arrays, learning_curve.draw)
     caption(
         folder,
         "learning_curve",
-        "Error against the number of training samples",
-        f"Mean squared error in the units of the observables on test configurations of {torus}. {INSTANCES}",
+        "Against the number of training samples",
+        f"{task.label.capitalize()} on test configurations of {torus}. {INSTANCES}",
         f"Learning curves of {', '.join(names)} from {samples[0]} to {samples[-1]} samples.",
     )
 
 
 def draw_chemical_potential(
-    folder: Path, trained: list[Trained], task: Told, extents: tuple[int, int], trained_mu: np.ndarray
+    folder: Path, trained: list[Trained], task: Told, extents: tuple[int, int], lam: float, trained_mu: np.ndarray
 ) -> None:
     from lattice_ml.figures import chemical_potential, extrapolation
 
@@ -113,7 +120,7 @@ def draw_chemical_potential(
             "architectures": [one.name for one in chosen],
             "predicted": np.stack(predicted),
             "trained": trained_mu,
-            "onset": ONSETS.get(extents, np.nan),
+            "onset": ONSETS.get((*extents, min(first.points["eta"])), np.nan) if lam == 1 else np.nan,
         }
         save(folder, "chemical_potential", arrays, chemical_potential.draw)
         caption(
@@ -257,6 +264,8 @@ def draw_feature_maps(folder: Path, state: np.ndarray, layers: Mapping[str, np.n
 
     shape = state.shape[1:]
     layers = {name: maps for name, maps in layers.items() if maps.shape[1:] == shape}  # before a pool
+    if not layers:
+        return
     channels = min(6, max(len(maps) for maps in layers.values()))
     maps = np.full((len(layers), channels, *shape), np.nan)
     for row, own in zip(maps, layers.values(), strict=True):
@@ -268,7 +277,7 @@ def draw_feature_maps(folder: Path, state: np.ndarray, layers: Mapping[str, np.n
         folder,
         "feature_maps",
         "Feature maps at a violation",
-        f"Divergence of the flux (its two ends ringed) and the {channels} feature maps of each of the first layers of "
-        f"{name} that vary most.",
+        f"Divergence of the flux (the ends of the open worm ringed) and the {channels} feature maps of each "
+        f"of the first layers of {name} that vary most.",
         "Feature maps of the first layers around a flux violation.",
     )

@@ -83,8 +83,8 @@ def tell(run: Run, trained: list[Trained]) -> None:
     for one in trained:
         tests: list[dict[str, Any]] = []
         for part in dict.fromkeys(one.evaluation.part):
-            tori: list[str | None] = [*one.evaluation.tori(part)]
-            for torus in [*tori, None] if len(tori) > 1 else tori:
+            alone = one.evaluation.tori(part)
+            for torus in [*alone, None] if len(alone) > 1 else alone:
                 scores = {name: summary(pooled(one.evaluation, name, torus, part)) for name in one.evaluation.scores}
                 if "accuracy" in scores:
                     own = one.evaluation.score("accuracy", one.evaluation.where(part, torus))
@@ -93,6 +93,7 @@ def tell(run: Run, trained: list[Trained]) -> None:
         validation = summary(one.evaluation.validation)
         rows.append({"net": one.name, "samples": one.samples, "validation": validation, "tests": tests})
     run.results["nets"] = rows
+    tori = all_tori(trained)
     run.results["metrics"] = {
         f"{one.name} {name} ({statistic.__name__})": {
             "value": float(statistic(values)),
@@ -100,18 +101,31 @@ def tell(run: Run, trained: list[Trained]) -> None:
             "n": len(values),
         }
         for one in largest(trained)
-        for name, values in reported(one.evaluation).items()
+        for name, values in reported(one.evaluation, tori).items()
         for statistic in (np.mean, np.median)
     }
 
 
-def reported(evaluation: Evaluation) -> dict[str, np.ndarray]:
-    """What is reported as a metric, ``[member]`` each, e.g. ``mse on 60x4`` and ``mse on all lattices``."""
+def all_tori(trained: list[Trained]) -> list[str]:
+    """The lattices of the survey, in its order; nets that flatten are tested on one of them."""
+    return list(dict.fromkeys(torus for one in trained for torus in one.evaluation.tori("survey")))
+
+
+def reported(evaluation: Evaluation, tori: list[str]) -> dict[str, np.ndarray]:
+    """What is reported as a metric, ``[member]`` each: ``mse on 60x4``, ``mse up to 200x10`` (mean over all lattices).
+
+    ``accuracy at the worst point`` is that of the point of all lattices where the mean over the members is lowest.
+    """
     found = {f"validation {loss_of(evaluation.scores)}": evaluation.validation}
+    own = evaluation.tori("survey")
     for name in [name for name in LABELS if name in evaluation.scores]:
-        for torus in evaluation.tori("survey"):
+        for torus in own:
             found[f"{name} on {torus}"] = pooled(evaluation, name, torus)
-        found[f"{name} on all lattices"] = pooled(evaluation, name, None)
+        if own == tori and len(tori) > 1:
+            found[f"{name} up to {tori[-1]}"] = pooled(evaluation, name, None)
+    if "accuracy" in evaluation.scores:
+        points = evaluation.score("accuracy", evaluation.where("survey"))
+        found["accuracy at the worst point"] = points[points.mean(axis=1).argmin()]
     return found
 
 
@@ -138,7 +152,9 @@ def draw(
     if "worms" in learned:
         net_figures.draw_counts(run.figures, trained, task, torus, learned["worms"])
     else:
-        net_figures.draw_chemical_potential(run.figures, trained, task, extents, learned["mu"])
+        net_figures.draw_chemical_potential(
+            run.figures, trained, task, extents, run.results["system"]["lam"], learned["mu"]
+        )
         net_figures.draw_distributions(run.figures, task, targets)
     captions.tell(run.figures, net_figures.STORY)
 

@@ -21,6 +21,16 @@ if TYPE_CHECKING:
     from lattice_ml.systems.base import System
 
 
+def require_classifier(config: DictConfig) -> None:
+    """Raise ``UserError`` on choices that are made for workflow=compare_nets."""
+    classifier = config.task._target_.endswith(".ClassifyPhase")
+    if config.get("models") or "layers" in config.model or config.data.get("split") is None or not classifier:
+        raise UserError(
+            "workflow=phase_diagram trains one net to classify phases: leave out models, and give model=phase_cnn, "
+            "data=default and task=classify_phase, or an experiment that compares, e.g. experiment=flux_regression."
+        )
+
+
 def require_sound(config: DictConfig, system: System, net: nn.Module) -> None:
     """Raise ``UserError``, before any work, on what would stop the run later."""
     from lattice_ml.data.dealing import deal_replicas

@@ -26,7 +26,7 @@ from lattice_ml.runtime import (
     ensembles,
     seed_everything,
 )
-from lattice_ml.workflows.phase_checks import build_party, require_sound
+from lattice_ml.workflows.phase_checks import build_party, require_classifier, require_sound
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -49,6 +49,7 @@ def find_phase_diagram(config: DictConfig) -> None:
     Where several processes train one net, rank 0 runs the steps and the others take their part in the training alone.
     """
     seed_everything(config.seed)
+    require_classifier(config)
     system = build_system(config.system, config.ensemble)
     net = build_net(config, system)
     party = build_party(config)

@@ -32,7 +32,14 @@ FL_ON_ITS_OWN[2, 1:] = np.nan
 CASES = {
     "learning_curve": (
         learning_curve.draw,
-        {"samples": [100, 1000, 20000], "architectures": NAMES, "mse": errors(3), "where": "test on 60 × 4"},
+        {
+            "samples": [100, 1000, 20000],
+            "architectures": NAMES,
+            "score": errors(3),
+            "label": "mean squared error",
+            "logarithmic": True,
+            "where": "test on 60 × 4",
+        },
     ),
     "lattice_sizes": (
         lattice_sizes.draw,
