@@ -18,7 +18,7 @@ from lattice_ml.tasks.members import MemberTask
 def require_comparable(config: DictConfig, system: System) -> None:
     """Raise ``UserError`` unless task, data, system and ensembles fit each other, and tests hold nothing learned."""
     task = get_class(config.task._target_)
-    if not issubclass(task, MemberTask) or "members" not in config.data:
+    if not issubclass(task, MemberTask) or not {"members", "sizes", "force"} <= set(config.data):
         raise UserError(
             "nets are compared on a task for several instances, from data for several: give e.g. "
             "task=regress_observables and data=members."

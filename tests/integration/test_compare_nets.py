@@ -100,11 +100,36 @@ def test_a_killed_comparison_goes_on_to_the_same_nets(finished: tuple[Path, str]
                 np.testing.assert_array_equal(whole[name], resumed[name], err_msg=f"{net} {name}")
 
 
-def test_a_task_for_one_net_is_refused_in_one_sentence(forked, tmp_path: Path) -> None:
-    ended = forked("train.py", "experiment=flux_toy", "task=classify_phase", folder=tmp_path)
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["experiment=flux_toy", "task=classify_phase"], "task=regress_observables"),
+        (["experiment=flux_toy", "data=default"], "data=members"),
+        (["experiment=flux_toy", "models=null", "model=phase_cnn"], "model=flux/eq"),
+        (["experiment=flux_toy", "task=count_violations"], "ensemble=flux_counting_train"),
+        (["experiment=flux_toy", "ensemble.seed=1"], "the same trajectories"),
+        (["experiment=flux_toy", "survey.extents=[[6,2],[9,5]]"], "add it to survey.extents"),
+        (["experiment=flux_toy", "survey=null"], "give a survey"),
+        (["experiment=flux_toy", "trainer.devices=2"], "one process"),
+        (["experiment=flux_toy", "ckpt_path=x.ckpt"], "ckpt_path"),
+        (["experiment=aim_toy", "model=flux/eq"], "model=phase_cnn"),
+        (["experiment=aim_toy", "data=members"], "data=default"),
+        (["experiment=aim_toy", "task=regress_observables"], "task=classify_phase"),
+    ],
+)
+def test_what_does_not_fit_is_refused_in_one_sentence(forked, tmp_path: Path, words: list[str], said: str) -> None:
+    ended = forked("train.py", *words, folder=tmp_path)
     assert ended.returncode == 2
-    assert "task=regress_observables" in ended.stderr
-    ended = forked("train.py", "experiment=flux_toy", "models=null", "model=phase_cnn", folder=tmp_path)
+    assert said in ended.stderr
+    assert len(ended.stderr.strip().splitlines()) == 1
+    assert not (tmp_path / "stores").exists()
+
+
+def test_a_training_set_larger_than_the_ensemble_is_refused_before_any_training(
+    forked, finished: tuple[Path, str], tmp_path: Path
+) -> None:
+    stores = f"paths.stores={finished[0] / 'stores'}"
+    ended = forked("train.py", "experiment=flux_toy", "data.sizes=[100,4000]", stores, folder=tmp_path)
     assert ended.returncode == 2
-    assert "model=flux/eq" in ended.stderr
-    assert "Traceback" not in ended.stderr
+    assert "data.sizes asks for 4,000" in ended.stderr
+    assert not list(tmp_path.rglob("*.ckpt"))

@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 
 from lattice_ml.device import Cpu
-from lattice_ml.ensembles.equilibration import FILE, SIGNIFICANCE, assess, judge, require_equilibrated
+from lattice_ml.ensembles.equilibration import SIGNIFICANCE, assess, judge, require_equilibrated
 from lattice_ml.ensembles.generate import generate
 from lattice_ml.ensembles.hot_and_cold import compare
+from lattice_ml.ensembles.layout import VERDICT
 from lattice_ml.ensembles.plan import Protocol, plan_grid
 from lattice_ml.systems.complex_scalar.physics import ComplexScalar
 from lattice_ml.systems.ising.physics import Ising
@@ -64,6 +65,16 @@ def sampled(path, sampler, grid=None, replicas=8, samples=50, start="hot_and_col
     return path
 
 
+def test_a_verdict_does_not_outlive_its_configurations(tmp_path):
+    path = sampled(tmp_path / "a.zarr", Straight(fresh=0.0, hot=2))
+    assert assess(SYSTEM, Straight(fresh=0.0, hot=2), path)["passed"] is False
+    for chunk in (path / "configurations").glob("c.*"):
+        chunk.unlink()
+    sampled(path, Straight())
+    assert not (path / VERDICT).exists()
+    assert assess(SYSTEM, Straight(), path)["passed"] is True
+
+
 def test_equilibrated(tmp_path):
     sampler = Straight()
     path = sampled(tmp_path / "good.zarr", sampler)
@@ -83,11 +94,11 @@ def test_a_verdict_is_made_once(tmp_path):
     sampler = Straight()
     path = sampled(tmp_path / "once.zarr", sampler)
     first = assess(SYSTEM, sampler, path)
-    (path / FILE).touch()
-    written = (path / FILE).stat()
+    (path / VERDICT).touch()
+    written = (path / VERDICT).stat()
     assert assess(SYSTEM, sampler, path) == first
     assert sampler.recorded == 2
-    assert (path / FILE).stat().st_mtime_ns == written.st_mtime_ns
+    assert (path / VERDICT).stat().st_mtime_ns == written.st_mtime_ns
 
 
 def test_stuck_in_the_sectors_of_the_start(tmp_path, refused):
@@ -198,7 +209,7 @@ def test_nobody_has_asked_yet(tmp_path, refused):
 def test_systems_with_nothing_watched(tmp_path, system, sampler, plan):
     generate(system, sampler, plan, tmp_path / "gas.zarr", threads=1)
     assert assess(system, sampler, tmp_path / "gas.zarr") is None
-    assert not (tmp_path / "gas.zarr" / FILE).exists()
+    assert not (tmp_path / "gas.zarr" / VERDICT).exists()
     require_equilibrated(tmp_path / "gas.zarr")
     assert Ising.watched == ()
 
@@ -206,7 +217,7 @@ def test_systems_with_nothing_watched(tmp_path, system, sampler, plan):
 @pytest.mark.parametrize("content", ["", "[1, 2]", '{"schema": "other/1", "passed": true}', "\xff"])
 def test_a_damaged_verdict(tmp_path, refused, content):
     path = sampled(tmp_path / "damaged.zarr", Straight())
-    (path / FILE).write_text(content, encoding="latin-1")
+    (path / VERDICT).write_text(content, encoding="latin-1")
     assert "and it is made anew" in refused(require_equilibrated, path)
     assert "and it is made anew" in refused(assess, SYSTEM, Straight(), path)
 
@@ -221,4 +232,4 @@ def test_a_verdict_is_plain_json(tmp_path):
     """Also where nothing varies: no NaN, no infinity."""
     path = sampled(tmp_path / "frozen.zarr", Straight(fresh=0.0), replicas=2, samples=5)
     assess(SYSTEM, Straight(fresh=0.0), path)
-    json.loads((path / FILE).read_text(), parse_constant=lambda name: pytest.fail(name))
+    json.loads((path / VERDICT).read_text(), parse_constant=lambda name: pytest.fail(name))
