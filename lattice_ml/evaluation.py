@@ -17,7 +17,7 @@ Judge = Callable[[np.ndarray, Float[np.ndarray, "configuration output"]], Mappin
 
 @dataclass(frozen=True)
 class Case:
-    """Test configurations of one torus and point: their integer states and float64 targets ``[configuration, output]``.
+    """Test configurations of one torus and point: their integer states and targets ``[configuration, output]``.
 
     chain: int64 ``[configuration]``, which configurations come from one trajectory, for the error of their mean.
     """

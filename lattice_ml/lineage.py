@@ -77,7 +77,7 @@ def log_model(run: wandb.Run, finished: Run) -> None:
     artifact = wandb.Artifact(
         _allowed(f"model-{finished.config.name}-{finished.folder.name}"),
         type="model",
-        description="best checkpoint by validation loss; load it with lattice_ml.tasks.classify_phase.load_classifier",
+        description="best checkpoint by validation loss, of the task and net in config.yaml",
         metadata={"sha256": hashlib.sha256(checkpoint.read_bytes()).hexdigest(), "seed": finished.config.seed},
     )
     # Immutable: uploaded from the run folder, not from a copy that W&B would leave in the home directory.

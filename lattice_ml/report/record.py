@@ -2,7 +2,7 @@
 
 Copies ``results.json`` and the pictures to ``<folder>/<experiment>/`` and writes ``<folder>/<experiment>.md`` with the
 command, date, cost, versions, the table of metrics beside the literature's, and the pictures with their captions.
-Nothing on the page is typed by hand.
+Nothing on the page is typed by hand but the note.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from lattice_ml.report.folder import published, read_json
 from lattice_ml.report.numbers import duration, flat, is_number, moment, quantity, table
 
 
-def record(run: Path, folder: Path, command: str) -> Path:
+def record(run: Path, folder: Path, command: str, note: str = "") -> Path:
     """Write the page of a run and return its path. Raises ``UserError`` if the run is not finished."""
     results, complaints = read_json(run / "results.json")
     if not results or not (run / "report.html").is_file():
@@ -36,12 +36,12 @@ def record(run: Path, folder: Path, command: str) -> Path:
     for picture in pictures:
         shutil.copyfile(run / "figures" / f"{picture}.png", room / f"{picture}.png")
     page = folder / f"{name}.md"
-    write_file(page, "\n".join(_lines(results, command, name, pictures, captions)).encode())
+    write_file(page, "\n".join(_lines(results, command, note, name, pictures, captions)).encode())
     return page
 
 
 def _lines(
-    results: Mapping[str, Any], command: str, name: str, pictures: list[str], captions: Mapping[str, Any]
+    results: Mapping[str, Any], command: str, note: str, name: str, pictures: list[str], captions: Mapping[str, Any]
 ) -> list[str]:
     timings, versions = table(results.get("timings")), table(results.get("versions"))
     spent = ", ".join(f"{step.replace('_', ' ')} {duration(float(t))}" for step, t in timings.items() if is_number(t))
@@ -61,6 +61,7 @@ def _lines(
         command,
         "```",
         "",
+        *([note, ""] if note else []),
         f"Time: {spent}. Versions: {', '.join(f'{package} {version}' for package, version in versions.items())}.",
         "",
         "Protocol: " + "; ".join(f"{key} = {value}" for key, value in flat(table(results.get("protocol")))) + ".",
@@ -93,9 +94,11 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("run", type=Path, help="a finished run, e.g. runs/flux_counting/001")
     parser.add_argument("folder", type=Path, help="where the page goes, e.g. docs/results")
     parser.add_argument("--command", help="the command that made the run, if it has more than experiment=<name>")
+    parser.add_argument("--note", default="", help="what a reader must know, e.g. that the run was interrupted")
     given = parser.parse_args(arguments)
     try:
-        print(record(given.run, given.folder, given.command or f"python train.py experiment={given.run.parent.name}"))
+        command = given.command or f"python train.py experiment={given.run.parent.name}"
+        print(record(given.run, given.folder, command, given.note))
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2

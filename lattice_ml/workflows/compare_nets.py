@@ -270,7 +270,8 @@ def explain(
     own = next((dataset for _, dataset in tests if torus_of(dataset) == torus_name(system.extents)), None)
     if own is None:
         return
-    states = own["configurations"][-1].to_numpy().reshape(-1, len(system.species), *system.extents)[:16]
+    number = int(np.argmax(own["worms"].values == 1)) if "worms" in own.coords else -1  # a single worm is clearest
+    states = own["configurations"][number].to_numpy().reshape(-1, len(system.species), *system.extents)[:16]
     x = system.to_channels(torch.from_numpy(states.astype(np.int32)))
     maps: dict[str, np.ndarray] = {}
     run.results["equivariance_error"] = {}
