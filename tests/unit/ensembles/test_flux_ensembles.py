@@ -12,7 +12,7 @@ SIZES = {  # tori, points, configurations of a point
     "flux_60x4": (1, 1, 24_000),
     "flux_60x4_both": (1, 29, 828),
     "flux_generalisation": (5, 29, 200),
-    "flux_extrapolation": (1, 10, 200),
+    "flux_extrapolation": (1, 9, 200),
     "flux_violations_train": (1, 4, 1120),
     "flux_violations": (4, 18, 512),
     "flux_counting_train": (1, 18, 1240),
