@@ -9,6 +9,7 @@ too. An epoch that was cut short is done again from its beginning.
 from __future__ import annotations
 
 import io
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -21,6 +22,7 @@ from lightning.pytorch import callbacks
 from lightning.pytorch.callbacks.early_stopping import EarlyStoppingReason
 
 from lattice_ml.data.dealing import NOISE, stream_seed
+from lattice_ml.errors import UserError
 from lattice_ml.files import write_file
 
 
@@ -92,3 +94,18 @@ class BatchNoise(Callback):
 
     def on_train_batch_start(self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int) -> None:
         torch.manual_seed(stream_seed(self.seed, NOISE, trainer.current_epoch, batch_idx, trainer.global_rank))
+
+
+def read_checkpoint(path: str | Path) -> Any:
+    """What a file of ``torch.save`` holds, without executing anything in it; ``UserError`` if that fails."""
+    if not Path(path).is_file():
+        raise UserError(f"there is no checkpoint {path}: give one from the checkpoints/ folder of a run.")
+    try:
+        with warnings.catch_warnings():  # torch warns of foreign pickles, which it then refuses
+            warnings.simplefilter("ignore")
+            return torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:  # a damaged file raises anything from EOFError to UnicodeDecodeError
+        raise UserError(
+            f"{path} cannot be read as a checkpoint (damaged, or not tensors and plain values): give another, e.g. "
+            "checkpoints/last.ckpt of the run."
+        ) from error

@@ -11,8 +11,11 @@ import numpy as np
 from jaxtyping import Float
 
 Predict = Callable[[np.ndarray], Float[np.ndarray, "member configuration output"]]
-Judge = Callable[[np.ndarray, Float[np.ndarray, "configuration output"]], Mapping[str, Float[np.ndarray, " member"]]]
-"""(states, targets) -> mean scores; with ``predict`` what a ``tasks.members.MemberTask`` offers."""
+Grade = Callable[
+    [Float[np.ndarray, "member configuration output"], Float[np.ndarray, "configuration output"]],
+    Mapping[str, Float[np.ndarray, " member"]],
+]
+"""(predictions, targets) -> mean scores; with ``predict`` what a ``tasks.members.MemberTask`` offers."""
 
 
 @dataclass(frozen=True)
@@ -69,7 +72,7 @@ class Evaluation:
         write_file(path, _packed(self))
 
 
-def evaluate(cases: Iterable[Case], predict: Predict, judge: Judge, validation: np.ndarray) -> Evaluation:
+def evaluate(cases: Iterable[Case], predict: Predict, grade: Grade, validation: np.ndarray) -> Evaluation:
     """Score the members on every case; ``predict`` takes integer states ``[configuration, species, x, y]``."""
     found = Evaluation(validation)
     for case in cases:
@@ -78,7 +81,7 @@ def evaluate(cases: Iterable[Case], predict: Predict, judge: Judge, validation: 
         found.torus.append(case.torus)
         for name, value in case.point.items():
             found.points.setdefault(name, []).append(value)
-        for name, values in judge(case.states, case.targets).items():
+        for name, values in grade(predicted, case.targets).items():
             found.scores.setdefault(name, []).append(np.asarray(values, dtype=np.float64))
         found.predicted.append(predicted.mean(axis=1, dtype=np.float64))
         mean, error = mean_over_chains(case.targets, case.chain)

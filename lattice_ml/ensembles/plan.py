@@ -143,6 +143,22 @@ def build_plan(ensemble: Mapping[str, Any]) -> Plan:
     return plan_grid(**{key: ensemble[key] for key in ("name", "grid", "replicas", "samples", "seed", "protocol")})
 
 
+def summarise(attributes: Mapping[str, Any]) -> dict[str, Any]:
+    """``Plan.attributes`` in few words: the protocol's entries, then the plan's, points as values or ranges."""
+    plan = dict(attributes)
+    for name, values in plan.pop("points").items():
+        distinct = sorted(set(values))
+        shown = ", ".join(f"{value:.4g}" for value in distinct)
+        plan[name] = shown if len(distinct) <= 6 else f"{distinct[0]:g} … {distinct[-1]:g} ({len(distinct)} values)"
+    return {**plan.pop("protocol"), **plan}
+
+
+def shared_trajectory(plan: Plan, other: Plan) -> str | None:
+    """The first point at which both plans draw the same trajectories on a torus, ``T = 0.3, rho0 = 3``, or None."""
+    shared = [point for point in plan.points if point in other.points] if plan.seed == other.seed else []
+    return ", ".join(f"{name} = {value:g}" for name, value in shared[0].items()) if shared else None
+
+
 def _protocol(given: Protocol | Mapping[str, Any] | None) -> Protocol:
     if given is None or isinstance(given, Protocol):
         return given or Protocol()

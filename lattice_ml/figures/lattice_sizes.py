@@ -6,7 +6,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from lattice_ml.figures.archive import Arrays
-from lattice_ml.figures.style import INK, LINES, MARKERS, WIDTH, member_bands, styled, texts
+from lattice_ml.figures.style import INK, WIDTH, architecture_bands, styled, texts
 
 
 @styled
@@ -20,16 +20,7 @@ def draw(arrays: Arrays) -> Figure:
     figure = Figure(figsize=(WIDTH, 3.4))
     ax = figure.subplots()
     tori, place = texts(arrays["tori"]), np.arange(len(arrays["tori"]))
-    for number, (name, score) in enumerate(zip(texts(arrays["architectures"]), arrays["score"], strict=True)):
-        there = np.isfinite(score).any(axis=1)
-        member_bands(
-            ax,
-            place[there],
-            score[there],
-            label=name,
-            linestyle=LINES[number % len(LINES)],
-            marker=MARKERS[number % len(MARKERS)],
-        )
+    architecture_bands(ax, place, arrays["architectures"], arrays["score"])
     for torus in texts(arrays["trained"]):
         if torus in tori:
             ax.axvline(tori.index(torus), color=INK, linewidth=1, linestyle=":")

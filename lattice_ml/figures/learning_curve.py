@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import numpy as np
 from matplotlib.figure import Figure
 
 from lattice_ml.figures.archive import Arrays
-from lattice_ml.figures.style import LINES, MARKERS, WIDTH, member_bands, styled, texts
+from lattice_ml.figures.style import WIDTH, architecture_bands, styled, texts
 
 FLOOR = 1e-8
 """The axis begins no higher than here, as in Bulusu et al., Fig. 4."""
@@ -21,16 +20,7 @@ def draw(arrays: Arrays) -> Figure:
     """
     figure = Figure(figsize=(WIDTH, 3.6))
     ax = figure.subplots()
-    for number, (name, score) in enumerate(zip(texts(arrays["architectures"]), arrays["score"], strict=True)):
-        there = np.isfinite(score).any(axis=1)
-        member_bands(
-            ax,
-            arrays["samples"][there],
-            score[there],
-            label=name,
-            linestyle=LINES[number % len(LINES)],
-            marker=MARKERS[number % len(MARKERS)],
-        )
+    architecture_bands(ax, arrays["samples"], arrays["architectures"], arrays["score"])
     ax.set_xscale("log")
     if bool(arrays["logarithmic"]):
         ax.set_yscale("log")

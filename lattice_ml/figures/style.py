@@ -97,6 +97,14 @@ def member_bands(ax: Axes, x: np.ndarray, values: np.ndarray, **look: Any) -> No
         ax.fill_between(x, low, high, color=line.get_color(), alpha=0.12, linewidth=0)
 
 
+def architecture_bands(ax: Axes, x: np.ndarray, names: np.ndarray, values: np.ndarray) -> None:
+    """``member_bands`` of every architecture ``values`` [architecture, x, member], where it has any that are finite."""
+    for number, (name, own) in enumerate(zip(texts(names), values, strict=True)):
+        there = np.isfinite(own).any(axis=1)
+        look = {"linestyle": LINES[number % len(LINES)], "marker": MARKERS[number % len(MARKERS)]}
+        member_bands(ax, x[there], own[there], label=name, **look)
+
+
 def density_title(arrays: Mapping[str, np.ndarray]) -> str:
     """``ρ₀ = 3`` where the arrays name a density, else nothing."""
     return rf"$\rho_0 = {float(arrays['rho0']):g}$" if "rho0" in arrays else ""

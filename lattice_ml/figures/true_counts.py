@@ -6,7 +6,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from lattice_ml.figures.archive import Arrays
-from lattice_ml.figures.style import INK, LINES, MARKERS, WIDTH, member_bands, styled, texts
+from lattice_ml.figures.style import INK, WIDTH, architecture_bands, styled, texts
 
 
 @styled
@@ -17,16 +17,7 @@ def draw(arrays: Arrays) -> Figure:
     ax = figure.subplots()
     ends = np.array([arrays["true"].min(), arrays["true"].max()])
     ax.plot(ends, ends, color=INK, linewidth=0.8)
-    for number, (name, predicted) in enumerate(zip(texts(arrays["architectures"]), arrays["predicted"], strict=True)):
-        there = np.isfinite(predicted).any(axis=1)
-        member_bands(
-            ax,
-            arrays["true"][there],
-            predicted[there],
-            label=name,
-            linestyle=LINES[number % len(LINES)],
-            marker=MARKERS[number % len(MARKERS)],
-        )
+    architecture_bands(ax, arrays["true"], arrays["architectures"], arrays["predicted"])
     for trained in np.atleast_1d(arrays["trained"]):
         ax.axvline(trained, color=INK, linewidth=1, linestyle=":")
     ax.set_xlabel("open worms (dotted: trained on)")

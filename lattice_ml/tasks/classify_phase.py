@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import warnings
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +14,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torchmetrics.classification import MulticlassAccuracy
 
+from lattice_ml.checkpoints import read_checkpoint
 from lattice_ml.errors import UserError
 from lattice_ml.systems.base import System
 
@@ -158,7 +158,7 @@ def load_classifier(path: str | Path, net: nn.Module, system: System) -> Classif
     Nothing in the file is executed (``weights_only=True``). Raises ``UserError`` if it is missing, unreadable,
     not a checkpoint of ``ClassifyPhase``, or one of another net or system.
     """
-    checkpoint = _read(path)
+    checkpoint = read_checkpoint(path)
     try:
         settings, weights = checkpoint["hyper_parameters"], checkpoint["state_dict"]
         phases, system_name = list(settings["phases"]), settings["system"]["name"]
@@ -181,18 +181,3 @@ def load_classifier(path: str | Path, net: nn.Module, system: System) -> Classif
             "give the model and extents of its run, which stand in the config.yaml beside checkpoints/."
         ) from error
     return classifier.eval()
-
-
-def _read(path: str | Path) -> Any:
-    """What a file of ``torch.save`` holds, without executing anything in it; ``UserError`` if that fails."""
-    if not Path(path).is_file():
-        raise UserError(f"there is no checkpoint {path}: give one from the checkpoints/ folder of a run.")
-    try:
-        with warnings.catch_warnings():  # torch warns of foreign pickles, which it then refuses
-            warnings.simplefilter("ignore")
-            return torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # a damaged file raises anything from EOFError to UnicodeDecodeError
-        raise UserError(
-            f"{path} cannot be read as a checkpoint (damaged, or not tensors and plain values): give another, e.g. "
-            "checkpoints/last.ckpt of the run."
-        ) from error

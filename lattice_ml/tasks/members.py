@@ -20,11 +20,11 @@ from jaxtyping import Bool, Float, Float32, Float64, Integer
 from torch import Tensor
 from torch.optim import lr_scheduler
 
+from lattice_ml.checkpoints import read_checkpoint
 from lattice_ml.data.members import Batch
 from lattice_ml.errors import UserError
 from lattice_ml.nets.members import Members
 from lattice_ml.systems.base import Point, System
-from lattice_ml.tasks.classify_phase import _read
 
 Schedule = Literal["constant", "cosine", "one_cycle"]
 SITES = 1 << 16
@@ -206,8 +206,16 @@ class MemberTask(L.LightningModule):
         self, states: Integer[np.ndarray, "configuration species x y"], y: Float[np.ndarray, "configuration output"]
     ) -> dict[str, Float64[np.ndarray, " member"]]:
         """The mean of every score over configurations, for the best weights of each member."""
-        prediction, target = torch.from_numpy(self.predict(states)), torch.from_numpy(y)
-        return {name: value.double().mean(1).numpy() for name, value in self.scores(prediction, target).items()}
+        return self.grade(self.predict(states), y)
+
+    def grade(
+        self,
+        prediction: Float32[np.ndarray, "member configuration output"],
+        y: Float[np.ndarray, "configuration output"],
+    ) -> dict[str, Float64[np.ndarray, " member"]]:
+        """The mean of every score over configurations, for what ``predict`` said of them."""
+        scores = self.scores(torch.from_numpy(prediction), torch.from_numpy(y))
+        return {name: value.double().mean(1).numpy() for name, value in scores.items()}
 
 
 def require_worms(parameters: tuple[str, ...]) -> None:
@@ -226,7 +234,7 @@ def load_members(path: str | Path, task: Task) -> Task:
 
     Raises ``UserError`` if it is missing, unreadable, or one of another task, net or number of members.
     """
-    checkpoint = _read(path)
+    checkpoint = read_checkpoint(path)
     name = type(task).__name__
     try:
         settings, weights = checkpoint["hyper_parameters"], checkpoint["state_dict"]

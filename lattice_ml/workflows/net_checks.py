@@ -7,10 +7,10 @@ from typing import Any
 from hydra.utils import get_class
 from omegaconf import DictConfig, OmegaConf
 
-from lattice_ml.ensembles.family import members, torus_name
-from lattice_ml.ensembles.plan import Plan, build_plan
+from lattice_ml.ensembles.family import torus_name
+from lattice_ml.ensembles.plan import Plan, build_plan, shared_trajectory
 from lattice_ml.errors import UserError
-from lattice_ml.runtime import ensembles
+from lattice_ml.runtime import ensembles, family
 from lattice_ml.systems.base import System
 from lattice_ml.tasks.members import MemberTask
 
@@ -31,7 +31,9 @@ def require_comparable(config: DictConfig, system: System) -> None:
     if "survey" not in plans:
         raise UserError("nets are compared on test ensembles: give a survey, e.g. ensemble@survey=flux_generalisation.")
     task.require(system, plans["ensemble"].parameters)
-    tori = {part: _tori(section) for part, section in ensembles(config).items()}
+    tori = {
+        part: [torus_name(member.extents) for member in family(section)] for part, section in ensembles(config).items()
+    }
     own = tori["ensemble"][0]
     if own not in tori["survey"]:
         raise UserError(
@@ -55,11 +57,11 @@ def _require_apart(plans: dict[str, Plan], tori: dict[str, list[str]]) -> None:
     parts = list(plans)
     for number, part in enumerate(parts):
         for other in parts[:number]:
-            shared = [point for point in plans[part].points if point in plans[other].points]
-            if plans[part].seed == plans[other].seed and set(tori[part]) & set(tori[other]) and shared:
-                shown = ", ".join(f"{name} = {value:g}" for name, value in shared[0].items())
+            both = sorted(set(tori[part]) & set(tori[other]))
+            shown = shared_trajectory(plans[part], plans[other])
+            if both and shown:
                 raise UserError(
-                    f"{part} and {other} both hold {shown} on {sorted(set(tori[part]) & set(tori[other]))[0]} with the "
+                    f"{part} and {other} both hold {shown} on {both[0]} with the "
                     f"same seed, which are the same trajectories: leave the point out, or give another {part}.seed."
                 )
 
@@ -67,8 +69,3 @@ def _require_apart(plans: dict[str, Plan], tori: dict[str, list[str]]) -> None:
 def _plan(section: DictConfig) -> Plan:
     plain: Any = OmegaConf.to_container(section, resolve=True)
     return build_plan(plain)
-
-
-def _tori(section: DictConfig) -> list[str]:
-    plain: Any = OmegaConf.to_container(section, resolve=True)
-    return [torus_name(member["extents"]) for member in members(plain)]

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from omegaconf import DictConfig, OmegaConf
 
 from lattice_ml.config import speaking_of
-from lattice_ml.ensembles.plan import build_plan
+from lattice_ml.ensembles.plan import build_plan, shared_trajectory
 from lattice_ml.errors import UserError
 from lattice_ml.runtime import build_trainer, ensembles, prepare_ensemble
 
@@ -94,9 +94,8 @@ def require_disjoint(config: DictConfig, system: System) -> None:
         )
     if Path(config.survey.path).resolve() == Path(config.ensemble.path).resolve():
         raise UserError("the survey and the training ensemble share one store: give survey.name=<another name>.")
-    shared = [point for point in survey.points if point in training.points]
-    if shared and survey.seed == training.seed:
-        shown = ", ".join(f"{name} = {value:g}" for name, value in shared[0].items())
+    shown = shared_trajectory(survey, training)
+    if shown:
         raise UserError(
             f"the survey holds {shown}, which with the same seed is a trajectory of the training ensemble: leave the "
             "point out, or give another survey.seed."

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from omegaconf import DictConfig
 
+from lattice_ml.ensembles.plan import summarise
 from lattice_ml.errors import UserError
 from lattice_ml.fitting import fit, next_epoch
 from lattice_ml.loggers import open_loggers, publish
@@ -130,14 +131,8 @@ def build_data(config: DictConfig, system: System, ensemble: xr.Dataset, labels:
 
 def protocol_of(ensemble: xr.Dataset) -> dict[str, Any]:
     """How an ensemble was made, in few words: the plan with its points as ranges."""
-    plan = dict(ensemble.attrs["plan"])
-    for name, values in plan.pop("points").items():
-        distinct = sorted(set(values))
-        shown = ", ".join(f"{v:.4g}" for v in distinct)
-        plan[name] = shown if len(distinct) <= 6 else f"{distinct[0]:g} … {distinct[-1]:g} ({len(distinct)} values)"
     return {
-        **plan.pop("protocol"),
-        **plan,
+        **summarise(ensemble.attrs["plan"]),
         "algorithms": sorted({row["algorithm"] for row in ensemble.attrs["sampler"]}),
     }
 

@@ -5,8 +5,8 @@ import numpy as np
 from lattice_ml.evaluation import Case, evaluate, load, mean_over_chains, summary
 
 
-def squared(states, targets):
-    return {"mse": ((predict(states) - targets) ** 2).mean(axis=(1, 2))}
+def squared(predicted, targets):
+    return {"mse": ((predicted - targets) ** 2).mean(axis=(1, 2))}
 
 
 def case(part, torus, mu, value):
