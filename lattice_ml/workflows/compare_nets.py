@@ -9,7 +9,6 @@ Source: Bulusu, Favoni, Ipp, Müller & Schuh, Phys. Rev. D 104, 074504 (2021), a
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,10 +16,9 @@ import numpy as np
 from hydra.utils import get_class
 from omegaconf import DictConfig
 
-from lattice_ml.data.members import MemberData
 from lattice_ml.ensembles.family import torus_name
 from lattice_ml.errors import UserError
-from lattice_ml.evaluation import Case, evaluate, load
+from lattice_ml.evaluation import evaluate, load
 from lattice_ml.fitting import fit, next_epoch
 from lattice_ml.loggers import open_loggers, publish
 from lattice_ml.nets.lattice_cnn import LatticeCNN
@@ -29,16 +27,24 @@ from lattice_ml.run import Run, open_run
 from lattice_ml.runtime import build, build_family, build_system, ensembles, family, seed_everything
 from lattice_ml.tasks.members import MemberTask, load_members
 from lattice_ml.workflows.net_checks import require_comparable, require_sizes
+from lattice_ml.workflows.net_data import (
+    Lesson,
+    Test,
+    all_targets,
+    build_data,
+    cases,
+    described,
+    read_lesson,
+    torus_of,
+)
 from lattice_ml.workflows.net_results import Trained, draw, largest, loss_of, show, tell
 
 if TYPE_CHECKING:
     import xarray as xr
     from lightning.pytorch.loggers import Logger
 
+    from lattice_ml.data.members import MemberData
     from lattice_ml.systems.base import System
-
-Test = tuple[str, "xr.Dataset"]
-"""A test ensemble on one torus and what it is for: survey or extrapolation."""
 
 
 def compare_nets(config: DictConfig) -> None:
@@ -51,14 +57,15 @@ def compare_nets(config: DictConfig) -> None:
         run.results["system"] = system.parameters()
         with run.step("sample", "sampling " + " and ".join(part.name for part in ensembles(config).values())):
             training, tests = sample(config, run)
-            whole = build_data(config, system, training, None)
-            require_sizes(list(config.data.sizes), whole.index["train"].shape[1])
+            lesson = read_lesson(config, training)
+            most = build_data(config, system, lesson, None).index["train"].shape[1]
+            require_sizes(list(config.data.sizes), most)
         with open_loggers(config, run) as loggers:
             with run.step(
                 "train", f"training {config.data.members} instances of {' and '.join(nets)} and testing them"
             ):
                 trained = [
-                    learn(config, run, loggers, name, section, size, training, tests)
+                    learn(config, run, loggers, name, section, size, lesson, tests)
                     for name, section in nets.items()
                     for size in config.data.sizes
                 ]
@@ -67,8 +74,9 @@ def compare_nets(config: DictConfig) -> None:
             with run.step("report", "drawing and writing the report"):
                 tell(run, trained)
                 learned = {name: np.unique(training[name].values) for name in training.attrs["plan"]["points"]}
-                outputs = build_task(config, next(iter(nets.values())), system).outputs
-                draw(run, trained, system.extents, learned, all_targets(config, training, tests), outputs)
+                # Distributions are drawn of observables alone, not of numbers of worms.
+                targets = {} if "worms" in learned else all_targets(config, lesson, tests)
+                draw(run, trained, system.extents, learned, targets, get_class(config.task._target_).outputs)
                 publish(loggers, run)
         page = run.finish()
         show(run, trained)
@@ -116,20 +124,6 @@ def sample(config: DictConfig, run: Run) -> tuple[xr.Dataset, list[Test]]:
     return training, [(part, dataset) for part, datasets in found.items() for dataset in datasets]
 
 
-def described(datasets: list[xr.Dataset]) -> dict[str, Any]:
-    """How a family of ensembles was made, in few words: the plan with its points as ranges, and its tori."""
-    plan = dict(datasets[0].attrs["plan"])
-    for name, values in plan.pop("points").items():
-        distinct = sorted(set(values))
-        shown = ", ".join(f"{value:.4g}" for value in distinct)
-        plan[name] = shown if len(distinct) <= 6 else f"{distinct[0]:g} … {distinct[-1]:g} ({len(distinct)} values)"
-    return {**plan.pop("protocol"), **plan, "tori": ", ".join(map(torus_of, datasets))}
-
-
-def torus_of(dataset: xr.Dataset) -> str:
-    return torus_name((dataset.sizes["x"], dataset.sizes["y"]))
-
-
 def learn(
     config: DictConfig,
     run: Run,
@@ -137,12 +131,12 @@ def learn(
     name: str,
     section: DictConfig,
     size: int | None,
-    training: xr.Dataset,
+    lesson: Lesson,
     tests: list[Test],
 ) -> Trained:
     """Train the instances of one net on ``size`` configurations (None: all) and test them; once, whatever happens."""
     system = build_system(config.system, config.ensemble)
-    data, task = build_data(config, system, training, size), build_task(config, section, system)
+    data, task = build_data(config, system, lesson, size), build_task(config, section, system)
     samples = int(data.index["train"].shape[1])
     folder = folder_of(config, run, name, samples)
     told = load(folder / EVALUATION)
@@ -152,7 +146,7 @@ def learn(
         validation = data.index["val"].unique()
         task.to(data.states.device)
         kept = task.judge(data.states[validation].cpu().numpy(), data.targets[validation].cpu().numpy())
-        told = evaluate(cases(config, task, tests), task.predict, task.judge, kept[loss_of(kept)])
+        told = evaluate(cases(config, task, tests), task.predict, task.grade, kept[loss_of(kept)])
         told.save(folder / EVALUATION)
     return Trained(name, samples, told)
 
@@ -165,50 +159,6 @@ def folder_of(config: DictConfig, run: Run, name: str, samples: int) -> Path:
 
 EVALUATION = "evaluation.npz"
 """Of a finished training: its scores on every test ensemble."""
-
-
-def build_data(config: DictConfig, system: System, training: xr.Dataset, size: int | None) -> MemberData:
-    """All configurations with their targets; those of one replica number are on one side of training and validation."""
-    states = training["configurations"].values
-    chains = np.broadcast_to(np.arange(states.shape[1])[:, None], states.shape[:3])
-    return MemberData(
-        smallest(states).reshape(-1, *states.shape[3:]),
-        targets_of(config, training),
-        system,
-        members=config.data.members,
-        batch_size=config.data.batch_size,
-        validation=config.data.validation,
-        size=size,
-        seed=config.seed,
-        augment=None if config.data.augment is None else build(config.data.augment),
-        groups=chains.ravel(),
-    )
-
-
-def targets_of(config: DictConfig, dataset: xr.Dataset) -> np.ndarray:
-    """What the task asks of every configuration ``[configuration, output]``, in the order (point, replica, sample)."""
-    from lattice_ml.ensembles.store import points_of
-
-    system = build(config.system, extents=(dataset.sizes["x"], dataset.sizes["y"]))
-    wanted = []
-    for number, point in enumerate(points_of(dataset)):
-        states = dataset["configurations"][number].to_numpy()
-        wanted.append(get_class(config.task._target_).targets(system, states.reshape(-1, *states.shape[2:]), point))
-    return np.concatenate(wanted)
-
-
-def all_targets(config: DictConfig, training: xr.Dataset, tests: list[Test]) -> dict[str, np.ndarray]:
-    """``targets_of`` of the training ensemble and of the tests, those of one torus together."""
-    found = {"training": [targets_of(config, training)]}
-    for part, dataset in tests:
-        if part == "survey":
-            found.setdefault(torus_of(dataset).replace("x", " × "), []).append(targets_of(config, dataset))
-    return {name: np.concatenate(parts) for name, parts in found.items()}
-
-
-def smallest(states: np.ndarray) -> np.ndarray:
-    """States in int8 where they fit, as fluxes do: an eighth of the memory that batches are gathered from."""
-    return states.astype(np.int8) if np.abs(states).max(initial=0) <= 127 else states
 
 
 def train(
@@ -239,22 +189,6 @@ def with_epochs(config: DictConfig, batches: int) -> DictConfig:
     chosen = config.copy()
     chosen.trainer.max_epochs = min(config.trainer.max_epochs, math.ceil(config.data.steps / batches))
     return chosen
-
-
-def cases(config: DictConfig, task: MemberTask, tests: list[Test]) -> Iterator[Case]:
-    """Every test ensemble that the net takes, point by point; a net that flattens takes its own torus alone."""
-    from lattice_ml.ensembles.store import points_of
-
-    for part, dataset in tests:
-        extents = (dataset.sizes["x"], dataset.sizes["y"])
-        if task.net.template.architecture == "FL" and extents != task.net.template.extents:
-            continue
-        system = build(config.system, extents=extents)
-        chain = np.repeat(np.arange(dataset.sizes["replica"]), dataset.sizes["sample"])
-        for number, point in enumerate(points_of(dataset)):
-            states = dataset["configurations"][number].to_numpy()
-            states = states.reshape(-1, *states.shape[2:])
-            yield Case(part, torus_name(extents), point, states, task.targets(system, states, point), chain)
 
 
 def explain(
