@@ -96,14 +96,21 @@ def repair_ensemble(system: DictConfig, sampler: DictConfig, ensemble: DictConfi
 
 
 def sample_shard(system: DictConfig, sampler: DictConfig, ensemble: DictConfig, shard: Shard) -> tuple[int, int]:
-    """Sample one shard of the ensemble; returns how many chunks of the whole are there, and how many there are."""
+    """Sample one shard of the ensemble; returns how many chunks of the whole are there, and how many there are.
+
+    The shard that finds the ensemble complete tells its equilibration: it is the last one, or one of the last.
+    """
+    from lattice_ml.ensembles.equilibration import assess
     from lattice_ml.ensembles.generate import generate
     from lattice_ml.ensembles.layout import all_chunks
     from lattice_ml.ensembles.store import done_chunks
 
     rules, algorithm, plan, path = _campaign(system, sampler, ensemble)
     generate(rules, algorithm, plan, path, shard=shard)
-    return len(done_chunks(path)), len(all_chunks(rules, plan))
+    there, chunks = len(done_chunks(path)), len(all_chunks(rules, plan))
+    if there == chunks:
+        assess(rules, algorithm, path)
+    return there, chunks
 
 
 def _campaign(system: DictConfig, sampler: DictConfig, ensemble: DictConfig) -> tuple[System, Sampler, Plan, Path]:

@@ -1,12 +1,17 @@
 """The ensembles of the complex scalar field as they are configured: their sizes, tori and seeds."""
 
+import json
+
 import pytest
 from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
 
 from lattice_ml.config import CONF, validate
 from lattice_ml.ensembles.family import members
+from lattice_ml.ensembles.layout import VERDICT
 from lattice_ml.ensembles.plan import build_plan
+from lattice_ml.ensembles.shard import Shard
+from lattice_ml.runtime import sample_shard
 
 SIZES = {  # tori, points, configurations of a point
     "flux_60x4": (1, 1, 24_000),
@@ -46,3 +51,14 @@ def test_nets_are_not_tested_on_what_they_were_trained_with(configurations):
     trained = {seeds[name] for name in TRAINED_ON}
     tested = {seeds[name] for name in ("flux_generalisation", "flux_extrapolation", "flux_violations", "flux_counting")}
     assert not trained & tested
+
+
+def test_the_last_shard_tells_the_equilibration(configurations, tmp_path):
+    config = configurations["flux_toy"].copy()
+    config.ensemble.path = str(tmp_path / "toy.zarr")
+    sections = (config.system, config.sampler, config.ensemble)
+    verdict = tmp_path / "toy.zarr" / VERDICT
+    assert sample_shard(*sections, Shard(0, 2)) == (2, 3)
+    assert not verdict.exists()
+    assert sample_shard(*sections, Shard(1, 2)) == (3, 3)
+    assert json.loads(verdict.read_text())["points"]
