@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,7 +13,7 @@ from omegaconf import DictConfig
 from lattice_ml.runtime import build_trainer
 
 if TYPE_CHECKING:
-    from lightning import LightningDataModule, LightningModule
+    from lightning import Callback, LightningDataModule, LightningModule
     from lightning.pytorch.loggers import Logger
 
 
@@ -23,17 +24,19 @@ def fit(
     data: LightningDataModule,
     loggers: list[Logger],
     resume: Path | None,
+    callbacks: Sequence[Callback] = (),
 ) -> list[dict[str, float]]:
     """Train to the end of the configured epochs, from ``resume`` on if there is one; return the metrics of each epoch.
 
-    Checkpoints go into ``<folder>/checkpoints``, the metrics into ``<folder>/metrics.csv``.
+    Checkpoints go into ``<folder>/checkpoints``, the metrics into ``<folder>/metrics.csv``; ``callbacks`` are told
+    of the training beside those of the configuration.
     Raises ``KeyboardInterrupt`` on Ctrl-C and ``SystemExit(143)`` on SIGTERM, which Lightning both ends quietly.
     """
     from lattice_ml.checkpoints import BatchNoise
     from lattice_ml.history import History
 
     history = History(folder / "metrics.csv")
-    trainer = build_trainer(config, folder, [history, BatchNoise(config.seed)], loggers)
+    trainer = build_trainer(config, folder, [history, BatchNoise(config.seed), *callbacks], loggers)
     try:
         trainer.fit(task, datamodule=data, ckpt_path=resume, weights_only=True)
     except SystemExit:

@@ -21,6 +21,9 @@ from lattice_ml.errors import UserError
 from lattice_ml.files import PARTIAL, disk_errors, lock, write_file
 from lattice_ml.redaction import public, redacted
 
+ENTRY = frozenset({"transition", "T", "error", "method", "reason"})
+"""What every boundary says; its other keys are the parameters of the scan that it was found on (contract 4)."""
+
 LOCK = ".lock"
 """Held by the process that is at work in a run's folder."""
 
@@ -70,6 +73,11 @@ class Run:
         """Write ``results.json`` and, last of all, ``report.html``; return the page's path."""
         from lattice_ml import report
 
+        self.save()
+        return report.write(self.folder)
+
+    def save(self) -> None:
+        """Write ``results.json``: what was found, and how long it took with which versions."""
         self.results["timings"] = {**self.timings, "total": round(time.monotonic() - self._started, 2)}
         self.results["versions"] = {
             "python": platform.python_version(),
@@ -78,15 +86,16 @@ class Run:
         self.results["finished"] = datetime.now(UTC).isoformat(timespec="seconds")
         results = json.dumps(redacted(self.results), indent=2, allow_nan=False)
         write_file(self.folder / "results.json", f"{results}\n".encode())
-        return report.write(self.folder)
 
     def show_boundaries(self) -> None:
         """Print the boundaries."""
-        table = Table("rho0", "transition", "T", "error", "method", title=f"{self.config.name}/{self.folder.name}")
-        for row in self.results.get("boundaries", []):
+        rows = self.results.get("boundaries", [])
+        places = [name for name in rows[0] if name not in ENTRY] if rows else []
+        table = Table(*places, "transition", "T", "error", "method", title=f"{self.config.name}/{self.folder.name}")
+        for row in rows:
             found = row["T"] is not None
             shown = [f"{row['T']:.3f}" if found else "-", f"{row['error']:.3f}" if row["error"] is not None else "-"]
-            table.add_row(f"{row['rho0']:.4g}", row["transition"], *shown, row["method"])
+            table.add_row(*(f"{row[name]:.4g}" for name in places), row["transition"], *shown, row["method"])
         self.console.print(table)
 
     def show_end(self, page: Path) -> None:

@@ -6,7 +6,7 @@ from matplotlib.figure import Figure
 
 from lattice_ml.figures import lattice_map
 from lattice_ml.figures.archive import Arrays
-from lattice_ml.figures.style import WIDTH, density_title, phase_colours, styled, texts
+from lattice_ml.figures.style import WIDTH, phase_colours, place_title, styled, texts
 
 
 @styled
@@ -14,7 +14,7 @@ def draw(arrays: Arrays) -> Figure:
     """One column per phase, one row per channel, a colour scale per row.
 
     ``fields`` [phase, channel, x, y] (what a site holds), ``channels`` [channel] and ``phases`` [phase] text,
-    ``T`` [phase] (k_B = 1) and, where it has one value, ``rho0``.
+    ``T`` [phase] (k_B = 1) and, where there is another parameter, its value ``place`` and ``place_name``.
     """
     fields, channels, phases = arrays["fields"], texts(arrays["channels"]), texts(arrays["phases"])
     panel = (WIDTH - 0.7) / len(phases)
@@ -28,6 +28,6 @@ def draw(arrays: Arrays) -> Figure:
     for column, (phase, colour) in enumerate(zip(phases, phase_colours(phases), strict=True)):
         axes[0, column].set_title(f"{phase},  $T = {float(arrays['T'][column]):g}$", color=colour, weight="bold")
         axes[-1, column].set_xlabel("$x$", labelpad=-6)
-    if density_title(arrays):
-        figure.suptitle(density_title(arrays), fontsize=10)
+    if place_title(arrays):
+        figure.suptitle(place_title(arrays), fontsize=10)
     return figure

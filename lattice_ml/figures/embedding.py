@@ -6,7 +6,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from lattice_ml.figures.archive import Arrays
-from lattice_ml.figures.style import MUTED, WIDTH, density_title, phase_colours, styled, texts
+from lattice_ml.figures.style import MUTED, WIDTH, phase_colours, place_title, styled, texts
 
 
 @styled
@@ -14,7 +14,8 @@ def draw(arrays: Arrays) -> Figure:
     """The same points twice: coloured by temperature, and by the phase that their cluster was named.
 
     ``umap`` [n, 2] (the coordinates mean nothing by themselves), ``T`` [n] (k_B = 1), ``phase`` [n] integer indices
-    into ``phases`` (text), -1 where a configuration was given no phase; ``rho0`` if it has one value.
+    into ``phases`` (text), -1 where a configuration was given no phase; the value ``place`` of another parameter
+    ``place_name``, if there is one.
     """
     plane, phase, phases = arrays["umap"], arrays["phase"], texts(arrays["phases"])
     figure = Figure(figsize=(WIDTH, 3.2))
@@ -43,6 +44,6 @@ def draw(arrays: Arrays) -> Figure:
         ax.margins(0.06)
         for spine in ax.spines.values():
             spine.set_visible(True)
-    if density_title(arrays):
-        figure.suptitle(density_title(arrays), fontsize=10)
+    if place_title(arrays):
+        figure.suptitle(place_title(arrays), fontsize=10)
     return figure

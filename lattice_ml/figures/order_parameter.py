@@ -6,7 +6,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from lattice_ml.figures.archive import Arrays
-from lattice_ml.figures.style import PALETTE, WIDTH, band, density_title, mark_temperatures, styled, texts
+from lattice_ml.figures.style import PALETTE, WIDTH, band, mark_temperatures, place_title, styled, texts
 
 
 @styled
@@ -15,7 +15,7 @@ def draw(arrays: Arrays) -> Figure:
 
     ``T`` [t] (k_B = 1), ``means`` and ``errors`` [observable, t], ``names`` [observable] axis labels (text, may hold
     mathematics such as ``r"$\langle|\bar m|\rangle$"``), ``transitions`` [k] text, ``transition_T`` and
-    ``transition_error`` [k] (nan: not found); ``rho0`` if it has one value.
+    ``transition_error`` [k] (nan: not found); the value ``place`` of another parameter ``place_name``, if there is one.
     """
     T, means, errors, names = arrays["T"], arrays["means"], arrays["errors"], texts(arrays["names"])
     figure = Figure(figsize=(WIDTH, 0.8 + 1.75 * len(names)))
@@ -36,6 +36,6 @@ def draw(arrays: Arrays) -> Figure:
             textcoords="offset points", ha="center", fontsize=9,
         )  # fmt: skip
     axes[-1].set_xlabel("temperature $T$")
-    if density_title(arrays):
-        figure.suptitle(density_title(arrays), fontsize=10)
+    if place_title(arrays):
+        figure.suptitle(place_title(arrays), fontsize=10)
     return figure

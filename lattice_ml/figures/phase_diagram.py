@@ -1,4 +1,4 @@
-"""The phase diagram in the plane of density and temperature."""
+"""The phase diagram in the plane of the temperature and one other parameter."""
 
 from __future__ import annotations
 
@@ -9,28 +9,29 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from lattice_ml.figures.archive import Arrays
-from lattice_ml.figures.style import INK, MARKERS, MUTED, WIDTH, phase_colours, styled, texts
+from lattice_ml.figures.style import AXES, INK, MARKERS, MUTED, WIDTH, phase_colours, styled, symbol, texts
 
 
 @styled
 def draw(arrays: Arrays) -> Figure:
     """Boundaries with error bars; the phases shaded between those of the method that comes first.
 
-    One entry per boundary: ``rho0``, ``T``, ``error`` [boundary] (particles per site; k_B = 1; T = nan: not found),
-    ``transition`` and ``method`` [boundary] text. ``phases`` [phase] text, in the order that rising T crosses them,
-    which names the transitions ("L|L+G"). Optional: ``trained_rho0``, the density (or densities) of the training data,
-    and ``T_range`` [2], the temperatures that were scanned.
+    One entry per boundary: ``place``, the value of the parameter ``place_name`` (text), ``T``, ``error`` [boundary]
+    (k_B = 1; T = nan: not found), ``transition`` and ``method`` [boundary] text. ``phases`` [phase] text, in the order
+    that rising T crosses them, which names the transitions ("L|L+G"). Optional: ``trained``, the place (or places) of
+    the training data, and ``T_range`` [2], the temperatures that were scanned.
     """
     phases = texts(arrays["phases"])
     found = np.isfinite(arrays["T"])
-    rho0, T, error = (arrays[key][found].astype(float) for key in ("rho0", "T", "error"))
+    place, T, error = (arrays[key][found].astype(float) for key in ("place", "T", "error"))
     transition, method = arrays["transition"][found].astype(str), arrays["method"][found].astype(str)
     transitions = [f"{low}|{high}" for low, high in pairwise(phases)]
     methods = list(dict.fromkeys(method))
 
     figure = Figure(figsize=(WIDTH, 4.0))
     ax = figure.subplots()
-    ax.set_xlabel(r"density $\rho_0$  [particles per site]")
+    name = texts(arrays["place_name"])[0]
+    ax.set_xlabel(AXES.get(name, f"${symbol(name)}$"))
     ax.set_ylabel("temperature $T$")
     if not len(T):
         ax.text(0.5, 0.5, "no boundary was found", transform=ax.transAxes, ha="center", color=MUTED)
@@ -38,11 +39,11 @@ def draw(arrays: Arrays) -> Figure:
 
     error = np.where(np.isfinite(error), error, 0)
     low, high = arrays.get("T_range", np.array([T.min() - 0.15, T.max() + 0.15]))
-    margin = 0.04 * float(np.ptp(rho0)) or 0.5
-    ax.set_xlim(rho0.min() - margin, rho0.max() + margin)
+    margin = 0.04 * float(np.ptp(place)) or 0.5
+    ax.set_xlim(place.min() - margin, place.max() + margin)
     ax.set_ylim(max(float(low), 0.0), float(high))
     first = method == methods[0]
-    curves = [_curve(rho0[first & (transition == name)], T[first & (transition == name)]) for name in transitions]
+    curves = [_curve(place[first & (transition == name)], T[first & (transition == name)]) for name in transitions]
     _shade(ax, curves, phases)
 
     for m, name in enumerate(methods):
@@ -52,29 +53,29 @@ def draw(arrays: Arrays) -> Figure:
                 continue
             label = between.replace("|", " | ") + (f" ({name})" if len(methods) > 1 else "")
             ax.errorbar(
-                rho0[chosen], T[chosen], yerr=error[chosen], fmt=MARKERS[k % len(MARKERS)], color=INK, capsize=2.5,
+                place[chosen], T[chosen], yerr=error[chosen], fmt=MARKERS[k % len(MARKERS)], color=INK, capsize=2.5,
                 elinewidth=1, markersize=5, markerfacecolor=INK if m == 0 else "white", label=label, zorder=4,
             )  # fmt: skip
-    for density in np.atleast_1d(arrays.get("trained_rho0", np.array([]))):
-        ax.axvline(density, color=INK, linewidth=0.9, linestyle=":")
+    for trained in np.atleast_1d(arrays.get("trained", np.array([]))):
+        ax.axvline(trained, color=INK, linewidth=0.9, linestyle=":")
         ax.annotate(
-            "trained here", (float(density), 0), xycoords=("data", "axes fraction"), xytext=(3, 4),
+            "trained here", (float(trained), 0), xycoords=("data", "axes fraction"), xytext=(3, 4),
             textcoords="offset points", fontsize=8, rotation=90, va="bottom", color=INK,
         )  # fmt: skip
     figure.legend(loc="outside upper center", ncols=min(len(transitions), 2))
     return figure
 
 
-def _curve(rho0: np.ndarray, T: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    order = np.argsort(rho0)
-    return rho0[order], T[order]
+def _curve(place: np.ndarray, T: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    order = np.argsort(place)
+    return place[order], T[order]
 
 
 def _shade(ax: Axes, curves: list[tuple[np.ndarray, np.ndarray]], phases: list[str]) -> None:
     """Fill each phase between its neighbouring boundaries, joined by straight lines to guide the eye.
 
-    A phase is filled only over the densities at which both of its boundaries were found; a boundary known at one
-    density alone is drawn level across the picture.
+    A phase is filled only over the places at which both of its boundaries were found; a boundary known at one
+    place alone is drawn level across the picture.
     """
     (left, right), (bottom, top) = ax.get_xlim(), ax.get_ylim()
     floor = (np.array([left, right]), np.full(2, bottom))

@@ -1,4 +1,4 @@
-"""The class probabilities P_c(T) at every density, and the crossings that are the phase boundaries."""
+"""The class probabilities P_c(T) of every scan, and the crossings that are the phase boundaries."""
 
 from __future__ import annotations
 
@@ -6,40 +6,53 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from lattice_ml.figures.archive import Arrays
-from lattice_ml.figures.style import LINES, MUTED, WIDTH, band, mark_temperatures, phase_colours, styled, texts
+from lattice_ml.figures.style import (
+    LINES,
+    MUTED,
+    WIDTH,
+    band,
+    mark_temperatures,
+    phase_colours,
+    place_title,
+    styled,
+    texts,
+)
 
 
 @styled
 def draw(arrays: Arrays) -> Figure:
-    """A panel per density: mean probability of each phase in a band of its error; boundaries as dashed lines.
+    """A panel per scan: mean probability of each phase in a band of its error; boundaries as dashed lines.
 
-    ``rho0`` [density]; ``T`` [density, t] (k_B = 1) or [t] where all densities share it; ``probability`` and ``error``
-    [density, t, phase]; ``phases`` [phase] text; ``boundary_rho0``, ``boundary_T``, ``boundary_error`` [boundary].
-    Densities with fewer temperatures are padded with nan, and a boundary that was not found has T = nan.
+    ``T`` [scan, t] (k_B = 1) or [t] where all scans share it; ``probability`` and ``error`` [scan, t, phase];
+    ``phases`` [phase] text; ``boundary_scan`` (the number of its scan), ``boundary_T``, ``boundary_error`` [boundary].
+    ``place`` [scan] is the value of the parameter ``place_name`` in which scans differ, absent where there is none.
+    Scans with fewer temperatures are padded with nan, and a boundary that was not found has T = nan.
     """
-    rho0, phases = np.atleast_1d(arrays["rho0"]), texts(arrays["phases"])
+    scans, phases = len(arrays["probability"]), texts(arrays["phases"])
     T = np.broadcast_to(arrays["T"], arrays["probability"].shape[:2])
-    columns = min(len(rho0), 2 if len(rho0) <= 4 else 3)
-    rows = -(-len(rho0) // columns)
+    columns = min(scans, 2 if scans <= 4 else 3)
+    rows = -(-scans // columns)
     figure = Figure(figsize=(WIDTH, 1.0 + (2.3 if columns == 1 else 1.35) * rows))
     axes = figure.subplots(rows, columns, sharex=True, sharey=True, squeeze=False)
-    for ax in axes.flat[len(rho0) :]:
+    for ax in axes.flat[scans:]:
         ax.set_visible(False)
     looks = list(zip(phases, phase_colours(phases), LINES * len(phases), strict=False))
-    for k, ax in enumerate(axes.flat[: len(rho0)]):
-        here = np.isclose(arrays["boundary_rho0"], rho0[k])
+    for k, ax in enumerate(axes.flat[:scans]):
+        here = arrays["boundary_scan"] == k
         mark_temperatures(ax, arrays["boundary_T"][here], arrays["boundary_error"][here])
         order = np.argsort(T[k])
         for c, (name, colour, line) in enumerate(looks):
             mean, error = arrays["probability"][k, order, c], arrays["error"][k, order, c]
             label = name if k == 0 else None
             band(ax, T[k, order], mean, error, color=colour, linestyle=line, linewidth=1.4, label=label)
-        ax.set_title(rf"$\rho_0 = {rho0[k]:g}$", fontsize=9, pad=3)
+        if "place" in arrays:
+            own = {"place": arrays["place"][k], "place_name": arrays["place_name"]}
+            ax.set_title(place_title(own), fontsize=9, pad=3)
         ax.set_ylim(-0.04, 1.04)
         ax.set_yticks([0, 0.5, 1])
         ax.set_xlim(np.nanmin(T), np.nanmax(T))
         ax.axhline(0.5, color=MUTED, linewidth=0.4)
-        if k + columns >= len(rho0):
+        if k + columns >= scans:
             # The lowest panel of its column, even where the last row is not full.
             ax.tick_params(labelbottom=True)
     figure.supxlabel("temperature $T$", fontsize=10)

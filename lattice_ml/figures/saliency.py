@@ -6,7 +6,7 @@ from matplotlib.figure import Figure
 
 from lattice_ml.figures import lattice_map
 from lattice_ml.figures.archive import Arrays
-from lattice_ml.figures.style import WIDTH, density_title, styled, texts
+from lattice_ml.figures.style import WIDTH, place_title, styled, texts
 
 
 @styled
@@ -14,7 +14,7 @@ def draw(arrays: Arrays) -> Figure:
     """One row per channel: the configuration on the left, |dS_c / dI| on the right, both channels on one scale.
 
     ``fields`` and ``saliency`` [channel, x, y], ``channels`` [channel] text, ``phase``: the class c (text),
-    ``T`` (k_B = 1) and, where known, ``rho0``.
+    ``T`` (k_B = 1) and, where there is another parameter, its value ``place`` and ``place_name``.
     """
     fields, saliency, channels = arrays["fields"], arrays["saliency"], texts(arrays["channels"])
     phase = texts(arrays["phase"])[0]
@@ -32,7 +32,7 @@ def draw(arrays: Arrays) -> Figure:
         left.set_ylabel("$y$", labelpad=-6)
     for ax in axes[-1]:
         ax.set_xlabel("$x$", labelpad=-6)
-    where = ",  ".join(part for part in (density_title(arrays), f"$T = {float(arrays['T']):g}$") if part)
+    where = ",  ".join(part for part in (place_title(arrays), f"$T = {float(arrays['T']):g}$") if part)
     axes[0, 0].set_title("configuration")
     axes[0, 1].set_title(f"saliency, class $c$ = {phase}")
     figure.suptitle(where, fontsize=10)

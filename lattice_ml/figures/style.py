@@ -19,6 +19,8 @@ INK = "#22272e"
 MUTED = "#6b7480"
 PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
 PHASE_COLOURS = {"L": "#D55E00", "L+G": "#009E73", "G": "#0072B2"}
+SYMBOLS = {"rho0": r"\rho_0", "mu": r"\mu", "eta": r"\eta"}
+AXES = {"rho0": r"density $\rho_0$  [particles per site]", "mu": r"chemical potential $\mu$"}
 LINES = ("-", "--", "-.", ":")
 MARKERS = ("o", "s", "^", "D", "v", "P")
 
@@ -105,6 +107,13 @@ def architecture_bands(ax: Axes, x: np.ndarray, names: np.ndarray, values: np.nd
         member_bands(ax, x[there], own[there], label=name, **look)
 
 
-def density_title(arrays: Mapping[str, np.ndarray]) -> str:
-    """``ρ₀ = 3`` where the arrays name a density, else nothing."""
-    return rf"$\rho_0 = {float(arrays['rho0']):g}$" if "rho0" in arrays else ""
+def symbol(parameter: str) -> str:
+    """A parameter of a system as mathematics, without the dollars: ``rho0`` is ``\\rho_0``."""
+    return SYMBOLS.get(parameter, rf"\mathrm{{{parameter}}}")
+
+
+def place_title(arrays: Mapping[str, np.ndarray]) -> str:
+    """``ρ₀ = 3`` where the arrays have a ``place``, the value of the parameter ``place_name``; else nothing."""
+    if "place" not in arrays:
+        return ""
+    return rf"${symbol(texts(arrays['place_name'])[0])} = {float(arrays['place']):g}$"

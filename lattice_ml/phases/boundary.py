@@ -31,6 +31,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float, Int64
 
+from lattice_ml.phases.scan import place_of
 from lattice_ml.systems.base import Point
 
 RESAMPLES = 1000
@@ -112,13 +113,12 @@ def boundary_table(
     """
     scans: dict[tuple[tuple[str, float], ...], list[int]] = {}
     for index, point in enumerate(points):
-        others = tuple(sorted((key, float(value)) for key, value in point.items() if key != control))
-        scans.setdefault(others, []).append(index)
+        scans.setdefault(place_of(point, control), []).append(index)
     table = []
-    for others, members in sorted(scans.items()):
+    for place, members in sorted(scans.items()):
         values = np.array([points[i][control] for i in members])
         entries = boundaries(values, np.asarray(probabilities)[members], phases, method, seed, control)
-        table += [dict(others) | entry for entry in entries]
+        table += [dict(place) | entry for entry in entries]
     return table
 
 

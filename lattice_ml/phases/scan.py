@@ -1,4 +1,4 @@
-"""A scan of the temperature at one density: class probabilities averaged over configurations, with their errors."""
+"""A scan of the control parameter: class probabilities averaged over configurations, with their errors."""
 
 from __future__ import annotations
 
@@ -13,26 +13,35 @@ from lattice_ml.systems.base import Point
 
 @dataclass(frozen=True)
 class Scan:
-    """Class probabilities along the control parameter at one density, averaged over the configurations.
+    """Class probabilities along the control parameter at one place, averaged over the configurations.
 
-    T [point]; mean and error [point, class], the error from the spread over replicas (nan for a single one).
+    place: the other parameters, e.g. ``{"rho0": 3.0}``, {} where there are none. T [point]: the control
+    parameter; mean and error [point, class], the error from the spread over replicas (nan for a single one).
     """
 
-    rho0: float
+    place: Point
     T: Float[np.ndarray, " point"]
     mean: Float[np.ndarray, "point class"]
     error: Float[np.ndarray, "point class"]
 
 
-def scans_of(points: Sequence[Point], probabilities: Float[np.ndarray, "point replica sample class"]) -> list[Scan]:
-    """The scans of an ensemble, one per density, each sorted by temperature."""
+def scans_of(
+    points: Sequence[Point], probabilities: Float[np.ndarray, "point replica sample class"], control: str = "T"
+) -> list[Scan]:
+    """The scans of an ensemble, one for each value of the other parameters, each sorted by the control parameter."""
     scans = []
-    for rho0 in sorted({point["rho0"] for point in points}):
-        members = sorted((k for k, point in enumerate(points) if point["rho0"] == rho0), key=lambda k: points[k]["T"])
+    for place in sorted({place_of(point, control) for point in points}):
+        members = [k for k, point in enumerate(points) if place_of(point, control) == place]
+        members.sort(key=lambda k: points[k][control])
         replicas = probabilities[members].mean(axis=2)
-        control = np.array([points[k]["T"] for k in members])
-        scans.append(Scan(rho0, control, replicas.mean(axis=1), standard_error(replicas)))
+        values = np.array([points[k][control] for k in members])
+        scans.append(Scan(dict(place), values, replicas.mean(axis=1), standard_error(replicas)))
     return scans
+
+
+def place_of(point: Point, control: str) -> tuple[tuple[str, float], ...]:
+    """The parameters of a point beside the control parameter, by name: points that share them form a scan."""
+    return tuple(sorted((name, float(value)) for name, value in point.items() if name != control))
 
 
 def standard_error(replicas: Float[np.ndarray, "point replica *rest"]) -> Float[np.ndarray, "point *rest"]:

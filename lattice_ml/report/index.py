@@ -27,8 +27,8 @@ MARKS = ("config.yaml", "results.json", "report.html")
 THUMBNAIL = 360
 """Pixels across: twice the width of a column, for sharp screens."""
 
-Key = tuple[float, str, str]
-"""A boundary: density, transition, method."""
+Key = tuple[float | None, str, str]
+"""A boundary: density (None in a system that has none), transition, method."""
 
 
 @dataclass(frozen=True)
@@ -69,7 +69,7 @@ def write_index(runs: Path | str) -> Path:
             found if isinstance(found, Row) else (_name(folder, root), found)
         )
     rows.sort(key=lambda row: row.order, reverse=True)
-    boundaries = sorted(dict.fromkeys(key for row in rows for key in row.boundaries), key=lambda key: (key[0], key[2]))
+    boundaries = sorted(dict.fromkeys(key for row in rows for key in row.boundaries), key=lambda key: (key[0] or 0.0, key[2]))
     page = template("index.html").render(
         root=_shown(root.resolve().name), rows=rows, others=others, settings=differing(rows), boundaries=boundaries,
         number=with_error, named=named, several=len({key[2] for key in boundaries}) > 1,
@@ -148,14 +148,14 @@ def _read_config(path: Path) -> tuple[dict[str, Any], str]:
 
 
 def _boundaries(results: Mapping[str, Any]) -> dict[Key, tuple[str, str]]:
-    """(density, transition, method) -> (text, reason); rows without a density are left out."""
+    """(density, transition, method) -> (text, reason); rows whose density is no number are left out."""
     return {
-        (float(row["rho0"]), str(row.get("transition", "–")), str(row.get("method", "–"))): (
+        (row.get("rho0"), str(row.get("transition", "–")), str(row.get("method", "–"))): (
             with_error(row["T"], row.get("error")) if is_number(row.get("T")) else "–",
             str(row.get("reason") or ""),
         )
         for row in items(results.get("boundaries"))
-        if isinstance(row, Mapping) and is_number(row.get("rho0"))
+        if isinstance(row, Mapping) and ("rho0" not in row or is_number(row["rho0"]))
     }
 
 

@@ -95,7 +95,7 @@ def _boundary(row: Mapping[str, Any], source: Mapping[str, Any]) -> dict[str, An
     found = is_number(row.get("T"))
     phases = str(row.get("transition", "–")).split("|")
     return {
-        "rho0": with_error(row.get("rho0")),
+        "rho0": with_error(row["rho0"]) if "rho0" in row else None,
         "phases": list(zip(phases, phase_colours(phases), strict=True)),
         "T": with_error(row["T"], row.get("error")).split(" ± ")[0] if found else None,
         "error": with_error(row["T"], row.get("error")).partition(" ± ")[2] or "–" if found else None,
@@ -105,7 +105,7 @@ def _boundary(row: Mapping[str, Any], source: Mapping[str, Any]) -> dict[str, An
             (
                 " … ".join(f"{bound:.2f}" for bound in entry["between"])
                 for entry in items(source.get("boundaries"))
-                if (entry["rho0"], entry["transition"]) == (row.get("rho0"), row.get("transition"))
+                if (entry.get("rho0"), entry["transition"]) == (row.get("rho0"), row.get("transition"))
             ),
             "",
         ),
@@ -129,10 +129,7 @@ def _credit(source: Mapping[str, Any], results: Mapping[str, Any]) -> dict[str, 
     here, there = (" × ".join(map(str, items(table(of).get("extents")))) for of in (results.get("system"), source))
     said = [
         *([source["says"]] if "says" in source else []),
-        *(
-            f"{named(row['transition'])} at ρ₀ = {row['rho0']:g}: {row['says']}"
-            for row in items(source.get("boundaries"))
-        ),
+        *(f"{named(row['transition'])}{_at(row)}: {row['says']}" for row in items(source.get("boundaries"))),
         *(f"{name.replace('_', ' ')}: {row['says']}" for name, row in source["metrics"].items() if "says" in row),
     ]
     size = (
@@ -141,6 +138,10 @@ def _credit(source: Mapping[str, Any], results: Mapping[str, Any]) -> dict[str, 
         else f"The torus there is {there}, here {here}, and a boundary depends on the size."
     )
     return {"short": source["short"], "source": source["source"], "said": "; ".join(said), "size": size}
+
+
+def _at(row: Mapping[str, Any]) -> str:
+    return f" at ρ₀ = {row['rho0']:g}" if "rho0" in row else ""
 
 
 def _transition_rows(labels: Any) -> list[Mapping[str, Any]]:

@@ -3,23 +3,29 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from lattice_ml.ensembles.store import points_of
 from lattice_ml.figures import save
 from lattice_ml.figures.captions import caption
-from lattice_ml.phases.scan import standard_error
+from lattice_ml.phases.scan import place_of, standard_error
 
 if TYPE_CHECKING:
     import xarray as xr
 
     from lattice_ml.phases.embed import Embedding
     from lattice_ml.phases.label import Labels
-    from lattice_ml.systems.base import System
+    from lattice_ml.systems.base import Point, System
 
 DRAWN_COMPONENTS = 5
+OBSERVABLES = {
+    "order": r"order parameter $\langle|\bar m|\rangle$",
+    "band_amplitude": "band amplitude",
+    "energy": "energy per site",
+}
+"""Those that are drawn of a system that has them."""
 
 
 def draw_components(folder: Path, embedding: Embedding) -> None:
@@ -36,10 +42,9 @@ def draw_components(folder: Path, embedding: Embedding) -> None:
         folder,
         "pca",
         "Principal components",
-        "Share of the variance of each principal component of the magnetisation matrix, of all variance including the "
-        "components not kept; below, the leading components averaged over y. A band travelling along x "
-        "appears as pairs "
-        "of waves of periods L, L/2, L/3.",
+        "Share of the variance of each principal component of the order field, of all variance including the "
+        "components not kept; below, the leading components averaged over y. What may stand anywhere along x, such as "
+        "a travelling band, appears as pairs of waves of periods L, L/2, L/3.",
         f"Explained-variance ratios of {len(embedding.ratios)} principal components, and the x-profiles of the first "
         f"{DRAWN_COMPONENTS}.",
     )
@@ -49,7 +54,7 @@ def draw_plane(folder: Path, system: System, ensemble: xr.Dataset, embedding: Em
     """The UMAP plane; ``phase`` [configuration]: indices into the system's phases, -1 where there is none (yet)."""
     from lattice_ml.figures import embedding as plane
 
-    control = np.asarray(ensemble["T"].values)
+    control = np.asarray(ensemble[system.control].values)
     save(
         folder,
         "embedding",
@@ -58,7 +63,7 @@ def draw_plane(folder: Path, system: System, ensemble: xr.Dataset, embedding: Em
             "T": np.repeat(control, len(phase) // len(control)),
             "phase": phase,
             "phases": system.phases,
-            "rho0": float(ensemble["rho0"].values[0]),
+            **place(points_of(ensemble)[0], system.control),
         },
         plane.draw,
     )
@@ -67,8 +72,8 @@ def draw_plane(folder: Path, system: System, ensemble: xr.Dataset, embedding: Em
         "embedding",
         "Phases without labels",
         "Every configuration as a point in the UMAP plane of its principal components, coloured by temperature (left) "
-        "and by the phase that its cluster was named (right). No label was given: the clusters were found by density, "
-        "and named by their mean order and density modulation.",
+        "and by the phase that its cluster was named (right). No label was given: the clusters were found by how "
+        "densely points lie, and named by the mean observables of their configurations.",
         f"UMAP plane of {len(phase)} configurations, coloured by temperature and by phase.",
     )
 
@@ -77,11 +82,10 @@ def draw_labels(folder: Path, system: System, ensemble: xr.Dataset, labels: Labe
     """What the clusters say: the observables along the scan, and one configuration of each phase."""
     from lattice_ml.figures import configurations, order_parameter
 
-    rho0 = float(ensemble["rho0"].values[0])
-    control = np.asarray(ensemble["T"].values)
-    shown = {"order": r"$\langle|\bar m|\rangle$", "band_amplitude": "band amplitude"}
+    control = np.asarray(ensemble[system.control].values)
     points = points_of(ensemble)
     values = [system.observables(ensemble["configurations"][k].to_numpy(), points[k]) for k in range(len(control))]
+    shown = {name: label for name, label in OBSERVABLES.items() if name in values[0]}
     replicas = {name: np.stack([point[name].mean(axis=-1) for point in values]) for name in shown}
     found = [row for row in labels.transitions if row["T"] is not None]
     order = np.argsort(control)
@@ -96,7 +100,7 @@ def draw_labels(folder: Path, system: System, ensemble: xr.Dataset, labels: Labe
             "transitions": [row["transition"] for row in found],
             "transition_T": [row["T"] for row in found],
             "transition_error": [row["error"] or 0.0 for row in found],
-            "rho0": rho0,
+            **place(points[0], system.control),
         },
         order_parameter.draw,
     )
@@ -104,10 +108,12 @@ def draw_labels(folder: Path, system: System, ensemble: xr.Dataset, labels: Labe
         folder,
         "order_parameter",
         "Order parameter",
-        "Order parameter and amplitude of the lowest magnetisation mode along the drift (non-zero where a "
-        "band stands), "
-        "with one standard error over replicas. Vertical lines: transition temperatures read off the clusters.",
-        "Order parameter and band amplitude against temperature with the transition temperatures of the clusters.",
+        f"{'; '.join(shown.values())}: means with one standard error over replicas. The band amplitude is that of the "
+        "lowest magnetisation mode along the drift. Vertical lines: transition temperatures read off the clusters."
+        if "band_amplitude" in shown
+        else f"{'; '.join(shown.values())}: means with one standard error over replicas. Vertical lines: transition "
+        "temperatures read off the clusters.",
+        "Observables against temperature with the transition temperatures of the clusters.",
     )
 
     middles = [labels.middle(control, phase) for phase in range(len(system.phases))]
@@ -120,7 +126,7 @@ def draw_labels(folder: Path, system: System, ensemble: xr.Dataset, labels: Labe
             "channels": system.channels,
             "phases": system.phases,
             "T": control[middles],
-            "rho0": rho0,
+            **place(points[0], system.control),
         },
         configurations.draw,
     )
@@ -128,8 +134,8 @@ def draw_labels(folder: Path, system: System, ensemble: xr.Dataset, labels: Labe
         folder,
         "configurations",
         "Typical configurations",
-        "The last sample of the first replica at the middle temperature of each phase. The drift is along x.",
-        "Magnetisation and density maps of one configuration of each phase.",
+        "The last sample of the first replica at the middle temperature of each phase.",
+        f"Maps of {' and '.join(system.channels)} of one configuration of each phase.",
     )
 
 
@@ -138,3 +144,9 @@ def channels_of(system: System, states: np.ndarray) -> np.ndarray:
     import torch
 
     return system.to_channels(torch.from_numpy(states.astype(np.int32))).numpy()
+
+
+def place(point: Point, control: str) -> dict[str, Any]:
+    """What a figure is told of where a scan lies: the value and the name of the parameter beside the control."""
+    others = place_of(point, control)
+    return {"place": others[0][1], "place_name": others[0][0]} if others else {}

@@ -84,7 +84,7 @@ def require_disjoint(config: DictConfig, system: System) -> None:
                 f"give one, e.g. ensemble.grid.{name}=[{training.points[0][name]:g}], and the others to "
                 f"survey.grid.{name}."
             )
-    if config.survey is None:
+    if config.get("survey") is None:
         return
     survey = build_plan(OmegaConf.to_container(config.survey, resolve=True))  # type: ignore[arg-type]
     if list(config.survey.extents) != list(config.ensemble.extents):

@@ -6,7 +6,7 @@ and find where the class probabilities cross -> show what the net looked at -> r
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -31,6 +31,7 @@ from lattice_ml.workflows.phase_checks import build_party, require_classifier, r
 
 if TYPE_CHECKING:
     import xarray as xr
+    from lightning import Callback
     from lightning.pytorch.loggers import Logger
     from torch import nn
 
@@ -170,11 +171,18 @@ def name_phases(config: DictConfig, run: Run, system: System, ensemble: xr.Datas
 
 
 def train(
-    config: DictConfig, run: Run, data: EnsembleData, net: nn.Module, loggers: list[Logger], samples: int
+    config: DictConfig,
+    run: Run,
+    data: EnsembleData,
+    net: nn.Module,
+    loggers: list[Logger],
+    samples: int,
+    callbacks: Sequence[Callback] = (),
 ) -> ClassifyPhase:
     """Fit to the named phases and return the classifier of the best validation loss; goes on where it was killed.
 
-    samples: of one trajectory, for the error of the test accuracy.
+    samples: of one trajectory, for the error of the test accuracy. ``callbacks`` are told of the training beside those
+    of the configuration.
     """
     from lattice_ml.tasks.classify_phase import load_classifier
     from lattice_ml.workflows import phase_figures
@@ -183,7 +191,7 @@ def train(
     if resume is not None:
         run.console.print(f"going on from {resume}, epoch {next_epoch(resume)}", highlight=False, soft_wrap=True)
     task = build(config.task, net=net, system=data.system)
-    history = fit(config, run.folder, task, data, loggers, resume)
+    history = fit(config, run.folder, task, data, loggers, resume, callbacks)
     losses = [row["val/loss"] for row in history]
     if not np.isfinite(losses).all():
         raise UserError(f"training diverged with task.lr = {config.task.lr:g}: give a smaller one, e.g. task.lr=1e-3.")
@@ -232,17 +240,17 @@ def predict(config: DictConfig, run: Run, system: System, classifier: ClassifyPh
     """
     from lattice_ml.ensembles.store import points_of
     from lattice_ml.phases.boundary import boundary_table
-    from lattice_ml.phases.scan import scans_of
+    from lattice_ml.phases.scan import place_of, scans_of
     from lattice_ml.workflows import phase_figures
 
     rows, scans = [], []
     for part in parts:
         points, found = points_of(part), probabilities(classifier, part["configurations"])
         rows += boundary_table(points, found, system.phases, system.control, seed=config.seed)
-        scans += scans_of(points, found)
-    run.results["boundaries"] = sorted(rows, key=lambda row: row["rho0"])
-    trained = sorted({point["rho0"] for point in points_of(parts[0])})
-    scans.sort(key=lambda scan: scan.rho0)
+        scans += scans_of(points, found, system.control)
+    scans.sort(key=lambda scan: list(scan.place.values()))
+    run.results["boundaries"] = sorted(rows, key=lambda row: phase_figures.number_of(row, scans))
+    trained = [dict(place) for place in sorted({place_of(point, system.control) for point in points_of(parts[0])})]
     phase_figures.draw_predictions(run.figures, system.phases, scans, run.results["boundaries"], trained)
 
 
@@ -259,7 +267,8 @@ def probabilities(classifier: ClassifyPhase, configurations: xr.DataArray) -> np
 
 
 def explain(run: Run, system: System, classifier: ClassifyPhase, labels: Labels, test: xr.Dataset) -> None:
-    """Saliency of a coexistence configuration from the middle of its temperature range, of a test replica."""
+    """Saliency of a configuration from the middle of the range of a phase in between, of a test replica."""
+    from lattice_ml.ensembles.store import points_of
     from lattice_ml.explain.attribution import saliency
     from lattice_ml.workflows import phase_figures
 
@@ -273,6 +282,5 @@ def explain(run: Run, system: System, classifier: ClassifyPhase, labels: Labels,
         states,
         saliency(classifier, states, phase),
         phase,
-        T=float(control[point]),
-        rho0=float(test["rho0"].values[point]),
+        points_of(test)[point],
     )

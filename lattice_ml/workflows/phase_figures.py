@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -9,11 +10,11 @@ import numpy as np
 
 from lattice_ml.figures import save
 from lattice_ml.figures.captions import caption
-from lattice_ml.workflows.label_figures import channels_of
+from lattice_ml.workflows.label_figures import channels_of, place
 
 if TYPE_CHECKING:
     from lattice_ml.phases.scan import Scan
-    from lattice_ml.systems.base import System
+    from lattice_ml.systems.base import Point, System
 
 STORY = (
     "phase_diagram",
@@ -61,9 +62,12 @@ def draw_training(folder: Path, rows: list[dict[str, float]], counts: np.ndarray
 
 
 def draw_predictions(
-    folder: Path, phases: tuple[str, ...], scans: list[Scan], rows: list[dict[str, Any]], trained: list[float]
+    folder: Path, phases: tuple[str, ...], scans: list[Scan], rows: list[dict[str, Any]], trained: Sequence[Point]
 ) -> None:
-    """Class probabilities at every density, and the phase diagram from their crossings ``rows`` (contract 4)."""
+    """Class probabilities of every scan and, where scans differ in a parameter, the phase diagram in it.
+
+    rows: contract 4's boundaries. trained: the places of the training data, the parameters beside the control.
+    """
     from lattice_ml.figures import phase_diagram, probabilities
 
     boundary_T = [np.nan if row["T"] is None else row["T"] for row in rows]
@@ -80,12 +84,12 @@ def draw_predictions(
         folder,
         "probabilities",
         {
-            "rho0": [scan.rho0 for scan in scans],
+            **places([scan.place for scan in scans]),
             "T": stacked([scan.T for scan in scans]),
             "probability": stacked([scan.mean for scan in scans]),
             "error": np.nan_to_num(stacked([scan.error for scan in scans])),
             "phases": phases,
-            "boundary_rho0": [row["rho0"] for row in rows],
+            "boundary_scan": [number_of(row, scans) for row in rows],
             "boundary_T": boundary_T,
             "boundary_error": boundary_error,
         },
@@ -95,25 +99,25 @@ def draw_predictions(
         folder,
         "probabilities",
         "Class probabilities",
-        "Mean probability of each phase against temperature, with one standard error over replicas, at the "
-        "density of the "
-        "training (on replicas that the net was not trained on) and at densities that it has never seen. "
-        "Boundaries lie "
-        "where the probabilities of neighbouring phases cross.",
-        "Class probabilities against temperature, a panel per density.",
+        "Mean probability of each phase against temperature, with one standard error over replicas: of the ensemble of "
+        "the training on replicas that the net was not trained on, and of what it has never seen. Boundaries lie where "
+        "the probabilities of neighbouring phases cross.",
+        "Class probabilities against temperature, a panel per scan.",
     )
+    if not scans[0].place:
+        return
     control = np.concatenate([scan.T for scan in scans])
     save(
         folder,
         "phase_diagram",
         {
-            "rho0": [row["rho0"] for row in rows],
+            **places([scans[number_of(row, scans)].place for row in rows]),
             "T": boundary_T,
             "error": boundary_error,
             "transition": [row["transition"] for row in rows],
             "method": [row["method"] for row in rows],
             "phases": phases,
-            "trained_rho0": trained,
+            "trained": places(trained)["place"],
             "T_range": [control.min(), control.max()],
         },
         phase_diagram.draw,
@@ -122,17 +126,15 @@ def draw_predictions(
         folder,
         "phase_diagram",
         "Phase diagram",
-        "Boundaries of the (density, temperature) plane from the crossings of the class probabilities of a "
-        "single net. Errors "
-        "are those of the configurations (bootstrap over replicas) and of the temperature grid; the spread "
-        "between nets "
-        "trained from other seeds is not in them.",
-        "Phase diagram in the plane of density and temperature.",
+        "Boundaries from the crossings of the class probabilities of a single net. Errors are those of the "
+        "configurations (bootstrap over replicas) and of the temperature grid; the spread between nets trained from "
+        "other seeds is not in them.",
+        "Phase diagram: boundaries against temperature and one other parameter.",
     )
 
 
 def draw_saliency(
-    folder: Path, system: System, states: np.ndarray, saliency: np.ndarray, phase: str, T: float, rho0: float
+    folder: Path, system: System, states: np.ndarray, saliency: np.ndarray, phase: str, point: Point
 ) -> None:
     """A configuration beside the magnitude of the gradient of its class score."""
     from lattice_ml.figures import saliency as picture
@@ -145,8 +147,8 @@ def draw_saliency(
             "saliency": saliency,
             "channels": system.channels,
             "phase": phase,
-            "T": T,
-            "rho0": rho0,
+            "T": point[system.control],
+            **place(point, system.control),
         },
         picture.draw,
     )
@@ -155,7 +157,17 @@ def draw_saliency(
         "saliency",
         "Where the net looked",
         "Saliency |dS/dI| of the class score S of a configuration of the test replicas: how much the score "
-        "changes with "
-        "the magnetisation and the density of each site.",
+        "changes with what each site holds.",
         f"A configuration of {phase} and the saliency map of its class score, per channel.",
     )
+
+
+def places(points: Sequence[Point]) -> dict[str, Any]:
+    """What a figure is told of several places: the values of the one parameter in which they may differ."""
+    names = list(points[0])
+    return {"place": [point[names[0]] for point in points], "place_name": names[0]} if names else {}
+
+
+def number_of(row: dict[str, Any], scans: list[Scan]) -> int:
+    """The scan that a boundary was found on."""
+    return next(k for k, scan in enumerate(scans) if all(row[name] == value for name, value in scan.place.items()))

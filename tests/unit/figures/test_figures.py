@@ -42,7 +42,8 @@ CASES = {
             "channels": ["magnetisation", "density"],
             "phases": PHASES,
             "T": [0.25, 0.55, 0.95],
-            "rho0": 3.0,
+            "place": 3.0,
+            "place_name": "rho0",
         },
     ),
     "pca": (pca.draw, {"ratios": 0.5 ** np.arange(1, 9), "profiles": RNG.normal(size=(5, 12))}),
@@ -53,7 +54,8 @@ CASES = {
             "T": RNG.uniform(0.2, 1, 40),
             "phase": RNG.integers(-1, 3, 40),
             "phases": PHASES,
-            "rho0": 3.0,
+            "place": 3.0,
+            "place_name": "rho0",
         },
     ),
     "order_parameter": (
@@ -82,12 +84,13 @@ CASES = {
     "probabilities": (
         probabilities.draw,
         {
-            "rho0": [1.0, 2.0, 3.0, 4.0, 5.0],
+            "place": [1.0, 2.0, 3.0, 4.0, 5.0],
+            "place_name": "rho0",
             "T": T,
             "probability": np.stack([class_probabilities(0.3 + 0.02 * k, 0.6 + 0.02 * k) for k in range(5)]),
             "error": np.full((5, 9, 3), 0.03),
             "phases": PHASES,
-            "boundary_rho0": [1.0, 1.0, 2.0, 3.0],
+            "boundary_scan": [0, 0, 1, 2],
             "boundary_T": [np.nan, 0.6, 0.32, 0.34],
             "boundary_error": [np.nan, 0.01, 0.01, np.nan],
         },
@@ -95,13 +98,14 @@ CASES = {
     "phase_diagram": (
         phase_diagram.draw,
         {
-            "rho0": [1.0, 1.0, 3.0, 3.0, 5.0],
+            "place": [1.0, 1.0, 3.0, 3.0, 5.0],
+            "place_name": "rho0",
             "T": [np.nan, 0.5, 0.4, 0.65, 0.45],
             "error": [np.nan, 0.01, 0.02, np.nan, 0.01],
             "transition": ["L|L+G", "L+G|G", "L|L+G", "L+G|G", "L|L+G"],
             "method": ["cnn"] * 5,
             "phases": PHASES,
-            "trained_rho0": 3.0,
+            "trained": 3.0,
         },
     ),
     "saliency": (
@@ -112,7 +116,8 @@ CASES = {
             "channels": ["magnetisation", "density"],
             "phase": "L+G",
             "T": 0.56,
-            "rho0": 3.0,
+            "place": 3.0,
+            "place_name": "rho0",
         },
     ),
 }
@@ -183,8 +188,12 @@ def test_drawing_leaves_matplotlibs_settings_alone():
 
 
 def test_a_scan_without_a_boundary_still_has_a_diagram(tmp_path):
-    nothing = {"rho0": [3.0], "T": [np.nan], "error": [np.nan], "transition": ["L|L+G"], "method": ["cnn"]}
-    assert figures.save(tmp_path, "phase_diagram", {**nothing, "phases": PHASES}, phase_diagram.draw).stat().st_size
+    nothing = {"place": [3.0], "T": [np.nan], "error": [np.nan], "transition": ["L|L+G"], "method": ["cnn"]}
+    assert (
+        figures.save(tmp_path, "phase_diagram", {**nothing, "phases": PHASES, "place_name": "rho0"}, phase_diagram.draw)
+        .stat()
+        .st_size
+    )
 
 
 @pytest.mark.parametrize(
@@ -192,8 +201,8 @@ def test_a_scan_without_a_boundary_still_has_a_diagram(tmp_path):
     [
         ("order_parameter", {"transitions": [], "transition_T": [], "transition_error": []}),
         ("order_parameter", {"transitions": ["L|G"], "transition_T": [np.nan], "transition_error": [np.nan]}),
-        ("probabilities", {"boundary_rho0": [], "boundary_T": [], "boundary_error": []}),
-        ("phase_diagram", {"rho0": [], "T": [], "error": [], "transition": [], "method": []}),
+        ("probabilities", {"boundary_scan": [], "boundary_T": [], "boundary_error": []}),
+        ("phase_diagram", {"place": [], "T": [], "error": [], "transition": [], "method": []}),
     ],
 )
 def test_a_run_without_transitions_is_drawn_without_them(tmp_path, name, absent):
@@ -202,11 +211,17 @@ def test_a_run_without_transitions_is_drawn_without_them(tmp_path, name, absent)
 
 
 def test_one_density_alone_has_its_three_phases_shaded():
-    arrays = {"rho0": [3.0, 3.0], "T": [0.4, 0.6], "error": [0.01, 0.01], "transition": ["L|L+G", "L+G|G"]}
-    arrays |= {"method": ["cnn", "cnn"], "phases": PHASES}
+    arrays = {"place": [3.0, 3.0], "T": [0.4, 0.6], "error": [0.01, 0.01], "transition": ["L|L+G", "L+G|G"]}
+    arrays |= {"method": ["cnn", "cnn"], "phases": PHASES, "place_name": "rho0"}
     figure = phase_diagram.draw({key: np.asarray(value) for key, value in arrays.items()})
     heights = {text.get_text(): text.get_position()[1] for text in figure.axes[0].texts}
     assert heights["L"] < 0.4 < heights["L+G"] < 0.6 < heights["G"]
+
+
+def test_a_system_without_another_parameter_has_panels_without_titles():
+    arrays = {key: np.asarray(value) for key, value in CASES["probabilities"][1].items() if "place" not in key}
+    figure = probabilities.draw(arrays)
+    assert [ax.get_title() for ax in figure.axes] == [""] * len(figure.axes)
 
 
 def test_a_configuration_is_drawn_with_x_to_the_right():
