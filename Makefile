@@ -33,7 +33,7 @@ check: $(READY)  ## lint, format, types
 	$(BIN)/pyright
 
 audit: $(READY)  ## ruff's security rules, and known vulnerabilities of what requirements.lock names
-	$(BIN)/ruff check --select S lattice_ml train.py sample.py
+	$(BIN)/ruff check --select S lattice_ml train.py sample.py sweep.py
 	$(BIN)/python tests/audit.py
 
 format: $(READY)  ## put the code in form

@@ -49,17 +49,19 @@ Text = Annotated[str, Field(strict=True, min_length=1, max_length=2000, pattern=
 Extents = Annotated[list[Count], Field(min_length=2, max_length=2)]
 
 
-class _Section(BaseModel):
+class Section(BaseModel):
+    """A part of a configuration; what it does not name is checked where it is used."""
+
     model_config = ConfigDict(extra="allow", protected_namespaces=())
 
 
-class _Built(_Section):
+class _Built(Section):
     """A section that becomes an object."""
 
     target: StrictStr = Field(alias="_target_")
 
 
-class _Ensemble(_Section):
+class _Ensemble(Section):
     """Its torus and its store; the plan checks the rest itself."""
 
     name: Text
@@ -78,7 +80,7 @@ class _Sampler(_Built):
     window: Positive | None = None
 
 
-class _Data(_Section):
+class _Data(Section):
     batch_size: Count | None = None
     memory: Positive | None = None
     split: Annotated[list[NonNegative], Field(min_length=3, max_length=3)] | None = None
@@ -102,7 +104,7 @@ class _Task(_Built):
     standardise: StrictBool = True
 
 
-class _Phases(_Section):
+class _Phases(Section):
     components: Count
     neighbours: Count = 15
     seed: Seed
@@ -136,22 +138,34 @@ class _Callback(_Built):
     save_top_k: Annotated[int, Field(ge=-1, strict=True)] = 1
 
 
-class _Paths(_Section):
+class _WhiteBoxes(Section):
+    kinds: Annotated[
+        list[Literal["linear", "tree", "random_forest", "extra_trees", "gradient_boosting"]], Field(min_length=1)
+    ]
+    targets: Annotated[list[Text], Field(min_length=1)] | None = None
+    compare: Text | None = None
+    configurations: Count
+    forests: Annotated[int, Field(ge=0, lt=1000, strict=True)]
+
+
+class Paths(Section):
+    """Where things are written."""
+
     runs: Text
     stores: Text
 
 
-class _Run(_Section):
+class _Run(Section):
     id: Name | Annotated[int, Field(ge=0, strict=True)] = "auto"
 
 
-class _Sampling(_Section):
+class _Sampling(Section):
     """A whole configuration of sample.py."""
 
     trust: StrictBool = False
     shard: Annotated[Any, BeforeValidator(parse_shard)] = None
     repair: StrictBool = False
-    paths: _Paths
+    paths: Paths
     ensemble: _Ensemble
     system: _Built
     sampler: _Sampler
@@ -166,6 +180,7 @@ class _Training(_Sampling):
     survey: _Ensemble | None = None
     extrapolation: _Ensemble | None = None
     models: dict[str, _Model] | None = None
+    white_boxes: _WhiteBoxes | None = None
     data: _Data
     model: _Model
     phases: _Phases
@@ -176,6 +191,14 @@ class _Training(_Sampling):
     workflow: _Built
     run: _Run
     ckpt_path: Text | None = None
+
+
+class _Unsampled(_Training):
+    """Of a workflow that makes its data itself (``workflow.sampled: false``): there is no lattice and no ensemble."""
+
+    ensemble: None = None  # pyright: ignore[reportIncompatibleVariableOverride]
+    system: None = None  # pyright: ignore[reportIncompatibleVariableOverride]
+    sampler: None = None  # pyright: ignore[reportIncompatibleVariableOverride]
 
 
 def validate(config: DictConfig) -> None:
@@ -190,27 +213,36 @@ def validate(config: DictConfig) -> None:
         raise UserError("no experiment is named: give experiment=<name>, e.g. experiment=aim_quick, or name=<yours>.")
     _check_names(plain)
     try:
-        (_Training if {"workflow", "run", "task"} & plain.keys() else _Sampling).model_validate(plain)
+        _schema(plain).model_validate(plain)
     except ValidationError as error:
-        raise UserError(_sentence(error)) from None
+        raise UserError(sentence(error)) from None
     for key in ("ensemble", "survey", "extrapolation"):
         if plain.get(key):
             with speaking_of(key):
                 _check_points(plain, plain[key])
 
 
+def _schema(plain: Mapping[str, Any]) -> type[_Sampling]:
+    """What this configuration must hold."""
+    if not {"workflow", "run", "task"} & plain.keys():
+        return _Sampling
+    workflow = plain.get("workflow")
+    return _Unsampled if isinstance(workflow, dict) and workflow.get("sampled") is False else _Training
+
+
 def _check_names(plain: Mapping[str, Any]) -> None:
     """Raise ``UserError`` on a key that nothing reads: each must stand in one of the files of conf/."""
-    _require_known(plain, "", known_names("."))
-    models = {"data": _Data, "phases": _Phases, "paths": _Paths, "ensemble": _Ensemble}
+    require_known(plain, "", known_names("."))
+    models = {"data": _Data, "phases": _Phases, "white_boxes": _WhiteBoxes, "paths": Paths, "ensemble": _Ensemble}
     models |= dict.fromkeys(("survey", "extrapolation"), _Ensemble)
     for section, model in models.items():
         if isinstance(plain.get(section), dict):
             known = known_names("ensemble" if model is _Ensemble else section) | model.model_fields.keys()
-            _require_known(plain[section], f"{section}.", frozenset(known))
+            require_known(plain[section], f"{section}.", frozenset(known))
 
 
-def _require_known(section: Mapping[Any, Any], prefix: str, known: frozenset[str]) -> None:
+def require_known(section: Mapping[Any, Any], prefix: str, known: frozenset[str]) -> None:
+    """Raise ``UserError`` on a key of a section that nothing reads; ``prefix``: the section's name and a dot."""
     for key in section:
         if str(key) not in known:
             close = difflib.get_close_matches(str(key), sorted(known), n=1)
@@ -221,11 +253,11 @@ def _require_known(section: Mapping[Any, Any], prefix: str, known: frozenset[str
 @functools.cache
 def known_names(group: str) -> frozenset[str]:
     """The settings of a group of conf/, as its files hold them; of ``.``, those of a whole configuration."""
-    files = [*(CONF / group).glob("*.yaml")]
+    files = [*(CONF / group).glob("*.yaml")] if group != "." else [CONF / "train.yaml", CONF / "sample.yaml"]
     names = {str(key) for file in files for key in yaml.safe_load(file.read_text(encoding="utf-8")) or {}}
     if group == ".":
         rooms = {path.name for path in CONF.iterdir() if path.is_dir()}
-        names |= (rooms - {"experiment", "debug", "hydra"}) | {"survey", "extrapolation", "storage"}
+        names |= (rooms - {"experiment", "debug", "hydra", "search"}) | {"survey", "extrapolation", "storage"}
     return frozenset(names - {"defaults", "hydra"})
 
 
@@ -266,7 +298,7 @@ def _check_size(name: str, configurations: int, extents: tuple[int, int]) -> Non
         )
 
 
-def _sentence(error: ValidationError) -> str:
+def sentence(error: ValidationError) -> str:
     """The first of pydantic's complaints, as one sentence with the name that the user typed."""
     first = error.errors()[0]
     where = ".".join(str(part) for part in first["loc"] if not _of_a_type(str(part)))

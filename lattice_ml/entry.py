@@ -1,6 +1,6 @@
 """From the command line to one function call: compose with Hydra, validate, and answer a mistake in one sentence.
 
-Nothing heavy is imported before the composed configuration has passed ``config.validate``.
+Nothing heavy is imported before the composed configuration has passed its check.
 """
 
 from __future__ import annotations
@@ -26,8 +26,10 @@ from lattice_ml.errors import UserError
 from lattice_ml.redaction import redact
 
 
-def entry(config_name: str) -> Callable[[Callable[[DictConfig], None]], Callable[[], None]]:
-    """Make ``function(config)`` the main function of an entry script.
+def entry(
+    config_name: str, check: Callable[[DictConfig], None] = validate
+) -> Callable[[Callable[[DictConfig], None]], Callable[[], None]]:
+    """Make ``function(config)`` the main function of an entry script; ``check(config)`` comes before it.
 
     A ``UserError``, a configuration that does not compose and an unphysical value end in one sentence on stderr and
     exit code 2; Ctrl-C in exit code 130; anything else is a defect of ours and keeps its traceback.
@@ -37,7 +39,7 @@ def entry(config_name: str) -> Callable[[Callable[[DictConfig], None]], Callable
         @functools.wraps(function)
         def job(config: DictConfig) -> None:
             with one_sentence(explain):  # here, since Hydra announces what leaves a job
-                validate(config)
+                check(config)
             with one_sentence(explain_work):
                 function(config)
 

@@ -15,6 +15,10 @@ PARTIAL = ".partial"
 """Ends the name of a file that is still being written, or that a killed process left behind."""
 
 
+class Taken(UserError):
+    """Another process holds the lock file."""
+
+
 def write_file(path: Path, content: bytes) -> None:
     """Give ``path`` this content, all of it or none: temporary file, flush to disk, rename."""
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -33,7 +37,7 @@ def write_file(path: Path, content: bytes) -> None:
 
 @contextlib.contextmanager
 def lock(path: Path, taken: str) -> Iterator[None]:
-    """Hold the lock file at ``path``; ``UserError(taken)`` if another process does.
+    """Hold the lock file at ``path``; ``Taken(taken)``, a ``UserError``, if another process does.
 
     The kernel drops the lock when its holder dies, however it dies. On a file system without locks it holds nobody
     back.
@@ -44,7 +48,7 @@ def lock(path: Path, taken: str) -> Iterator[None]:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise UserError(taken) from None
+            raise Taken(taken) from None
         except OSError as error:
             if error.errno not in (errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOSYS, errno.EBADF):
                 raise

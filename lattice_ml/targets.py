@@ -102,6 +102,28 @@ def find_workflow(target: str) -> Callable[[Any], None]:
     return found
 
 
+def find_trial(target: str, trusted: bool) -> Callable[..., Any]:
+    """The trial of a workflow, ``search/outcome.py: Trial``; ``UserError`` if no module of workflows defines one.
+
+    trusted: the user typed trust=true, and the function may come from elsewhere.
+    """
+    from hydra.utils import get_method
+
+    if not (trusted or WORKFLOW.fullmatch(target)):
+        raise UserError(
+            f"workflow.trial = {target} is not called: give a workflow that can be searched, e.g. compare_nets."
+        )
+    try:
+        found = get_method(target)
+        asked = list(inspect.signature(found).parameters)
+    except Exception:  # an import may fail with anything
+        raise UserError(f"there is no trial {target}: give a workflow that has one, e.g. compare_nets.") from None
+    foreign = not (trusted or found.__module__.startswith("lattice_ml.workflows."))
+    if foreign or asked != ["config", "watch", "limit"]:
+        raise UserError(f"workflow.trial = {target} is no function of (config, watch, limit): give one that is.")
+    return found
+
+
 def require_arguments(plain: Mapping[str, Any], objects: Mapping[str, Any]) -> None:
     """Raise ``UserError`` on a setting beside ``_target_`` that it does not take; ``objects`` are given beside them."""
     from hydra.utils import get_object

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import functools
 import json
 import os
 import socket
@@ -24,6 +23,7 @@ from lattice_ml.ensembles.atomic import LOCK
 from lattice_ml.ensembles.layout import Chunk, object_name
 from lattice_ml.errors import UserError
 from lattice_ml.files import PARTIAL
+from lattice_ml.processes import birth, machine
 
 FOLDER = ".lattice_ml.claims"
 CARD = "worker."
@@ -152,8 +152,8 @@ def living(path: Path) -> list[str]:
 def _card() -> bytes:
     """Who this worker is; ``id`` is new in every campaign."""
     pid = os.getpid()
-    identity = {"id": uuid.uuid4().hex, "host": socket.gethostname(), "machine": _machine(), "pid": pid}
-    return json.dumps(identity | {"born": _birth(pid)}).encode()
+    identity = {"id": uuid.uuid4().hex, "host": socket.gethostname(), "machine": machine(), "pid": pid}
+    return json.dumps(identity | {"born": birth(pid)}).encode()
 
 
 def _is_alive(path: Path, store: Path) -> bool:
@@ -162,8 +162,8 @@ def _is_alive(path: Path, store: Path) -> bool:
     if content is None:
         return True
     identity = _identity(content)
-    if identity.get("machine") == _machine() and isinstance(identity.get("pid"), int):
-        born = _birth(identity["pid"])
+    if identity.get("machine") == machine() and isinstance(identity.get("pid"), int):
+        born = birth(identity["pid"])
         if born is None:
             return False
         if born and identity.get("born"):
@@ -174,31 +174,6 @@ def _is_alive(path: Path, store: Path) -> bool:
         return (store / LOCK).stat().st_mtime - path.stat().st_mtime < STALE
     except FileNotFoundError:
         return True
-
-
-@functools.cache
-def _machine() -> str:
-    """Names the running kernel and the process-number space in it: where a pid means the same process."""
-    try:
-        boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
-        return f"{boot} {os.readlink('/proc/self/ns/pid')}"
-    except OSError:
-        return socket.gethostname()
-
-
-def _birth(pid: int) -> str | None:
-    """When a process of this machine started, in the kernel's unit; "" if that cannot be told, None if it is gone."""
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return None
-    except (OSError, OverflowError):
-        pass  # another user's, or no number of ours
-    try:
-        state, *fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    except (OSError, ValueError):
-        return ""
-    return None if state in "ZX" else fields[18]  # a zombie is dead; field 22 of proc(5) is the start time
 
 
 def _name(chunk: Chunk, number: int) -> str:

@@ -69,7 +69,9 @@ def write_index(runs: Path | str) -> Path:
             found if isinstance(found, Row) else (_name(folder, root), found)
         )
     rows.sort(key=lambda row: row.order, reverse=True)
-    boundaries = sorted(dict.fromkeys(key for row in rows for key in row.boundaries), key=lambda key: (key[0] or 0.0, key[2]))
+    boundaries = sorted(
+        dict.fromkeys(key for row in rows for key in row.boundaries), key=lambda key: (key[0] or 0.0, key[2])
+    )
     page = template("index.html").render(
         root=_shown(root.resolve().name), rows=rows, others=others, settings=differing(rows), boundaries=boundaries,
         number=with_error, named=named, several=len({key[2] for key in boundaries}) > 1,
@@ -87,7 +89,7 @@ def read_run(folder: Path, root: Path) -> Row | str:
     if not results and not config:
         return "; ".join(filter(None, [*complaints, complaint]))
     damage = "; ".join(filter(None, [*(complaints if written else []), complaint]))
-    finished = written and (folder / "report.html").is_file()
+    finished = written and ((folder / "report.html").is_file() or "trial" in results)  # a trial has no page
     status = "damaged" if damage else "finished" if finished else "unfinished"
     when, order = _when(results, folder)
     metrics = table(results.get("metrics"))

@@ -26,8 +26,9 @@ def write(run_folder: Path | str) -> Path:
     ``results.json`` (all keys optional): ``experiment``, ``run``, ``finished`` (ISO 8601), ``system``, ``protocol``,
     ``labels`` (``transitions`` and plain values), ``metrics`` (a number or ``{"value", "error", "n"}`` each),
     ``boundaries`` (``{"rho0", "transition", "T", "error", "method"}``, or ``"T": null`` and ``"reason"``), ``timings``
-    (seconds), ``versions``, ``seed``, ``warnings``. ``figures/captions.json`` maps a figure's name to ``{"title",
-    "caption", "alt"}`` in the order to be shown; pictures without an entry follow, by name.
+    (seconds), ``versions``, ``seed``, ``warnings``, ``tables`` (``{"title", "columns",
+    "rows", "note"}``, cells of text). ``figures/captions.json`` maps a figure's name to ``{"title", "caption", "alt"}``
+    in the order to be shown; pictures without an entry follow, by name.
 
     Raises `UserError` if the folder does not exist.
     """
@@ -53,6 +54,7 @@ def write(run_folder: Path | str) -> Path:
         hero=next((figure for figure in figures if figure["name"] == HERO), None),
         figures=[figure for figure in figures if figure["name"] != HERO],
         metrics=[_metric(name, value, source) for name, value in table(results.get("metrics")).items()],
+        tables=[entry for entry in items(results.get("tables")) if isinstance(entry, Mapping)],
         transitions=_transitions(results.get("labels")),
         labels=flat({k: v for k, v in table(results.get("labels")).items() if k != "transitions"}),
         facts=[

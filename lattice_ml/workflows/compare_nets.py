@@ -9,6 +9,7 @@ Source: Bulusu, Favoni, Ipp, Müller & Schuh, Phys. Rev. D 104, 074504 (2021), a
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -41,6 +42,7 @@ from lattice_ml.workflows.net_results import Trained, draw, largest, loss_of, sh
 
 if TYPE_CHECKING:
     import xarray as xr
+    from lightning import Callback
     from lightning.pytorch.loggers import Logger
 
     from lattice_ml.data.members import MemberData
@@ -133,8 +135,12 @@ def learn(
     size: int | None,
     lesson: Lesson,
     tests: list[Test],
+    callbacks: Sequence[Callback] = (),
 ) -> Trained:
-    """Train the instances of one net on ``size`` configurations (None: all) and test them; once, whatever happens."""
+    """Train the instances of one net on ``size`` configurations (None: all) and test them; once, whatever happens.
+
+    ``callbacks`` are told of the training beside those of the configuration.
+    """
     system = build_system(config.system, config.ensemble)
     data, task = build_data(config, system, lesson, size), build_task(config, section, system)
     samples = int(data.index["train"].shape[1])
@@ -142,7 +148,7 @@ def learn(
     told = load(folder / EVALUATION)
     if told is None:
         run.console.print(f"{name} on {samples:,} configurations", highlight=False)
-        train(config, run, folder, task, data, loggers if folder == run.folder else [])
+        train(config, run, folder, task, data, loggers if folder == run.folder else [], callbacks)
         validation = data.index["val"].unique()
         task.to(data.states.device)
         kept = task.judge(data.states[validation].cpu().numpy(), data.targets[validation].cpu().numpy())
@@ -162,7 +168,13 @@ EVALUATION = "evaluation.npz"
 
 
 def train(
-    config: DictConfig, run: Run, folder: Path, task: MemberTask, data: MemberData, loggers: list[Logger]
+    config: DictConfig,
+    run: Run,
+    folder: Path,
+    task: MemberTask,
+    data: MemberData,
+    loggers: list[Logger],
+    callbacks: Sequence[Callback] = (),
 ) -> None:
     """Train to the end, from the last readable checkpoint on if there is one."""
     resume = None
@@ -174,7 +186,7 @@ def train(
             run.console.print(f"going on from {last}, epoch {next_epoch(last)}", highlight=False, soft_wrap=True)
         except UserError as error:
             run.console.print(f"starting anew: {error}", highlight=False, soft_wrap=True)
-    fit(with_epochs(config, len(data.train_dataloader())), folder, task, data, loggers, resume)
+    fit(with_epochs(config, len(data.train_dataloader())), folder, task, data, loggers, resume, callbacks)
     if not np.isfinite(task.best_loss.cpu().numpy()).all():
         raise UserError(f"training diverged with task.lr = {config.task.lr:g}: give a smaller one, e.g. task.lr=1e-3.")
 

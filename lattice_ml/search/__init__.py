@@ -1,0 +1,1 @@
+"""Search over architectures and hyperparameters: studies that many processes work on and that survive their deaths."""

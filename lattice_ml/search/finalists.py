@@ -1,0 +1,124 @@
+"""After the search: its best nets trained again from scratch, several times, by the ordinary workflow.
+
+A trial trains short and few, and the best of many is the best by luck too. What is told of a found net is therefore
+what new instances of it do on the whole test grid, beside the references of the search trained in the same way.
+"""
+
+from __future__ import annotations
+
+import re
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+from omegaconf import DictConfig
+
+from lattice_ml.config import validate
+from lattice_ml.errors import UserError
+from lattice_ml.files import Taken
+from lattice_ml.run import finished
+from lattice_ml.search.attempt import base_words, compose_training, place
+from lattice_ml.search.outcome import OVERRIDES
+from lattice_ml.targets import find_workflow
+
+if TYPE_CHECKING:
+    import optuna
+    from optuna.trial import FrozenTrial
+
+LOOK = 2.0
+"""Seconds between two looks at what other processes train."""
+
+
+class Finalist(NamedTuple):
+    """A net to be trained again: the name of its runs, the words for train.py, and the trial, None of a reference."""
+
+    name: str
+    words: list[str]
+    trial: int | None
+
+
+def retrain(config: DictConfig, study: optuna.Study) -> None:
+    """Train the ``finalists`` best trials of a study, and the search's references, ``retrain`` times each.
+
+    config: that of sweep.py. Every training is a run of its own in ``<paths.runs>/<study>-finalists`` with a report;
+    what was interrupted goes on. Several processes may call this at once: each takes what none holds, and all return
+    when everything is trained. Raises ``UserError``, before any training, on words that do not compose; a net whose
+    training fails with one is told and left out.
+    """
+    waiting = [run for finalist in finalists(config, study) for run in runs_of(config, finalist)]
+    while waiting:
+        taken = [run for run in waiting if not _train(run)]
+        if len(taken) == len(waiting):
+            time.sleep(LOOK)  # all that is left is in the hands of others, who may die
+        waiting = taken
+
+
+def finalists(config: DictConfig, study: optuna.Study) -> list[Finalist]:
+    """The best trials by their first objective, of the Pareto front where there are two; then the references."""
+    if not config.finalists:
+        return []
+    search = config.search
+    final = [str(word) for word in search.get("final") or []]
+    best = [
+        Finalist(place(trial.number), [*trial.user_attrs[OVERRIDES], *final], trial.number)
+        for trial in ranked(study)[: config.finalists]
+    ]
+    references = [
+        Finalist(f"reference-{named(label)}", [*base_words(config), *map(str, words), *final], None)
+        for label, words in (search.get("references") or {}).items()
+    ]
+    return [*best, *references] if best else []
+
+
+def ranked(study: optuna.Study) -> list[FrozenTrial]:
+    """Complete trials, the best first; with several objectives those that no other one beats in all."""
+    from optuna.trial import TrialState
+
+    several = len(study.directions) > 1
+    complete = study.best_trials if several else study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
+    return sorted(complete, key=lambda trial: (trial.values, trial.number))
+
+
+def named(label: str) -> str:
+    """A label as part of a folder's name."""
+    return re.sub(r"[^\w.+=-]+", "-", str(label))
+
+
+def runs_of(config: DictConfig, finalist: Finalist) -> list[DictConfig]:
+    """The validated configurations of a finalist's runs, with seeds that the trial, chosen for its luck, did not have.
+
+    One run with all instances where they train at once (``data.members``), else one for each seed.
+    """
+    trial = compose_training(config, finalist.words)
+    seeds = range(trial.seed + 1, trial.seed + 1 + config.retrain)
+    if "members" in trial.data:
+        each = [(f"{finalist.name}-x{config.retrain}", [f"data.members={config.retrain}", f"seed={seeds[0]}"])]
+    else:
+        each = [(f"{finalist.name}-seed{number}", [f"seed={number}"]) for number in seeds]
+    found = []
+    for name, words in each:
+        composed = compose_training(config, [*finalist.words, *words])
+        composed.name = f"{config.study}-finalists"
+        composed.run.id = name
+        validate(composed)
+        found.append(composed)
+    return found
+
+
+def folder_of(run: DictConfig) -> Path:
+    """The run's folder."""
+    return Path(run.paths.runs) / run.name / run.run.id
+
+
+def _train(run: DictConfig) -> bool:
+    """Train to the end, unless another process is at it; is there nothing left to do?"""
+    if finished(folder_of(run)):
+        return True
+    try:
+        find_workflow(run.workflow._target_)(run)
+    except Taken:
+        return False
+    except UserError as error:
+        if not finished(folder_of(run)):  # else another process was quicker
+            print(f"{run.name}/{run.run.id} is left out: {error}", flush=True)
+    return True

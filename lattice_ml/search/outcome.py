@@ -1,0 +1,69 @@
+"""What one trial of a search hands back, and where the study keeps it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from lattice_ml.errors import UserError
+
+if TYPE_CHECKING:
+    import lightning
+    from omegaconf import DictConfig
+    from optuna.trial import FrozenTrial
+
+OBJECTIVES = ("validation", "parameters")
+"""What a study may minimise."""
+
+# What a study keeps of a trial beside Optuna's own fields, as user attributes that optuna-dashboard shows too.
+OVERRIDES = "overrides"
+"""The words that `python train.py` gets for this trial, without its place (name and run.id)."""
+OUTCOME = "outcome"
+"""``Outcome.record()`` of a trial that came to its end."""
+SECONDS = "seconds"
+"""Wall time of a finished trial, that of killed attempts not counted."""
+REASON = "reason"
+"""Why a trial failed, in one line."""
+INFEASIBLE = "infeasible"
+"""Why a drawn point was never trained, in one line; such a trial does not count towards n_trials."""
+
+
+class Infeasible(UserError):
+    """The drawn point is no net at all (its layers do not fit), or has too many parameters; raised before training."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a trial found; everything the study stores about it.
+
+    validation: the objective `validation`, lower is better.
+    parameters: trainable numbers of one net, the objective `parameters`.
+    test: the same score on the test ensembles of the training torus; None where a workflow has none.
+    scores: anything else worth a column in the study's table, by name.
+    """
+
+    validation: float
+    parameters: int
+    test: float | None = None
+    scores: dict[str, float] = field(default_factory=dict)
+
+    def values(self, objectives: Sequence[str]) -> list[float]:
+        """What the study minimises, in its order; each of ``OBJECTIVES``."""
+        return [float(getattr(self, name)) for name in objectives]
+
+    def record(self) -> dict[str, Any]:
+        """Plain values for JSON; ``Outcome(**record)`` gives it back."""
+        return asdict(self)
+
+
+def outcome_of(trial: FrozenTrial) -> Outcome | None:
+    """What a finished trial of a study found; None if it was pruned, failed or never trained."""
+    record = trial.user_attrs.get(OUTCOME)
+    return None if record is None else Outcome(**record)
+
+
+# One trial of a workflow, named by `trial:` in conf/workflow/*.yaml. It gets the composed and validated configuration
+# of train.py for this trial, a callback for the Lightning trainer that trains, and the cap on parameters (None: none).
+# It trains from the run's last checkpoint on where there is one.
+Trial = Callable[["DictConfig", "lightning.Callback", int | None], Outcome]
