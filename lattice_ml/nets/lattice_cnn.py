@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from lattice_ml.errors import UserError
+from lattice_ml.nets.receptive_field import Window
 
 Architecture = Literal["EQ", "ST", "FL"]
 
@@ -119,6 +120,16 @@ class LatticeCNN(nn.Module):
         """EQ, ST or FL, as the layers are."""
         kinds = {type(layer) for layer in self.layers}
         return "FL" if nn.Flatten in kinds else "ST" if Pool in kinds else "EQ"
+
+    def windows(self, layer: str) -> list[Window]:
+        """(kernel, stride) of all convolutions and pools up to and with a convolution, named ``layers.<number>``."""
+        found: list[Window] = []
+        for one in list(self.layers)[: int(layer.rpartition(".")[2]) + 1]:
+            if isinstance(one, PeriodicConv2d):
+                found.append((one.kernel, 1))
+            elif isinstance(one, Pool):
+                found.append((2, 2))
+        return found
 
     def forward(self, x: Float[Tensor, "batch channel x y"]) -> Float[Tensor, "batch output"]:
         self.check_extents(x.shape[-2], x.shape[-1])

@@ -8,6 +8,7 @@ from torch.nn import functional as F
 
 from lattice_ml.errors import UserError
 from lattice_ml.nets.layers import Padding, PairedConv2d
+from lattice_ml.nets.receptive_field import Window
 
 
 class PhaseCNN(nn.Module):
@@ -48,6 +49,12 @@ class PhaseCNN(nn.Module):
         self.conv4 = nn.Conv2d(filters, filters, 3, padding="same", padding_mode=padding_mode)
         self.dense1 = nn.Linear(filters * (extent_x // 9) * (extent_y // 9), hidden)
         self.dense2 = nn.Linear(hidden, classes)
+
+    def windows(self, layer: str) -> list[Window]:
+        """(kernel, stride) of all convolutions and pools up to and with a convolution, by its name."""
+        chain = {"conv1": [(5, 1)], "conv2": [(5, 1)], "conv3": [(3, 3), (3, 1)], "conv4": [(3, 1)]}
+        names = list(chain)
+        return [window for name in names[: names.index(layer) + 1] for window in chain[name]]
 
     def forward(self, x: Float[Tensor, "batch channel x y"]) -> Float[Tensor, "batch classes"]:
         extent_y = x.shape[-1]

@@ -112,6 +112,11 @@ class System(Protocol):
         """
         ...
 
+    def statistics(self, states: np.ndarray) -> dict[str, np.ndarray]:
+        """Further numbers of integer states ``[..., species, x, y]`` that models with physical features read, float64
+        ``[...]`` each; {} where the observables and the common statistics of ``explain/features.py`` say it all."""
+        ...
+
     def mirror(self, field: np.ndarray) -> np.ndarray:
         """The first channel ``[..., x, y]`` under the system's own symmetry beside translations."""
         ...

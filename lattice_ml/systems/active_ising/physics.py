@@ -159,6 +159,10 @@ class ActiveIsing:
             "density_band": np.abs(rho.sum(axis=-1) @ wave_x) / number,
         }
 
+    def statistics(self, states: np.ndarray) -> dict[str, np.ndarray]:
+        """None beside the observables."""
+        return {}
+
     def mirror(self, field: np.ndarray) -> np.ndarray:
         """The magnetisation ``[..., x, y]`` under the model's mirror, m(x, y) -> -m(-x, y), which maps the rules onto
         themselves: a spin flip turns the drift round, and the reflection turns it back."""

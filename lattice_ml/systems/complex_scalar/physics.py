@@ -161,6 +161,12 @@ class ComplexScalar:
             result["phi2"] = np.exp(log_w[2:] - log_w[:-2])[f].mean(axis=(TIME, SPACE))
         return result
 
+    def statistics(self, states: np.ndarray) -> dict[str, np.ndarray]:
+        """How links, sites and plaquettes are filled: see ``statistics.link_statistics``."""
+        from lattice_ml.systems.complex_scalar.statistics import link_statistics
+
+        return link_statistics(states)
+
     def mirror(self, field: np.ndarray) -> np.ndarray:
         """The fluxes k_t ``[..., x, y]`` reflected in space: x -> -x leaves every weight as it is."""
         return field[..., ::-1].copy()

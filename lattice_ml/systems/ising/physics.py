@@ -112,6 +112,10 @@ class Ising:
             "energy": -(spin * right_and_up).sum(axis=(-2, -1), dtype=np.int64) / self.volume,
         }
 
+    def statistics(self, states: np.ndarray) -> dict[str, np.ndarray]:
+        """None beside the observables."""
+        return {}
+
     def mirror(self, field: np.ndarray) -> np.ndarray:
         """The spins ``[..., x, y]`` turned over, s -> -s, which leaves every energy as it is."""
         return -field

@@ -151,7 +151,7 @@ def test_a_file_system_without_locks_is_one_sentence(tmp_path, monkeypatch):
 
 
 def test_a_decision_is_made_again_when_the_database_comes_back(postgres, monkeypatch):
-    monkeypatch.setattr("lattice_ml.search.storage._pause", lambda shortest, longest: time.sleep(0.05))
+    monkeypatch.setattr("lattice_ml.search.storage.pause", lambda shortest, longest: time.sleep(0.05))
     storage = open_storage(postgres.address(), "s")
     calls = []
 

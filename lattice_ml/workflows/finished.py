@@ -1,0 +1,162 @@
+"""A finished run, opened again: its rules, its ensembles and its trained task, to be asked why."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from hydra.utils import get_class
+from omegaconf import DictConfig, OmegaConf
+
+from lattice_ml.config import validate
+from lattice_ml.errors import UserError
+from lattice_ml.run import finished
+from lattice_ml.runtime import build, build_system, ensembles
+
+if TYPE_CHECKING:
+    import xarray as xr
+    from torch import nn
+
+    from lattice_ml.systems.base import System
+
+
+@dataclass(frozen=True)
+class Finished:
+    """folder, config: of the run. system: on the torus of its training. task: its LightningModule with the best
+    weights, in evaluation mode on the CPU. score: what is explained, channels ``[batch, channel, x, y]`` -> ``[batch,
+    output]``, a module whose layers can be watched. outputs: names along its last axis. classes: whether they are
+    scores of phases."""
+
+    folder: Path
+    config: DictConfig
+    system: System
+    task: Any
+    score: nn.Module
+    outputs: tuple[str, ...]
+    classes: bool
+
+    def ensemble(self) -> xr.Dataset:
+        """The ensemble that it was trained on. Raises ``UserError`` if its store is not there any more."""
+        from lattice_ml.ensembles.store import open_ensemble
+
+        return open_ensemble(self.config.ensemble.path)
+
+    def held_out(self) -> np.ndarray:
+        """Numbers of the replicas that the training did not learn from: those of the test, else of the validation."""
+        from lattice_ml.data.dealing import deal_replicas
+
+        count, split = int(self.config.ensemble.replicas), self.config.data.get("split")
+        if split is None:  # of many replicas, those that MemberData holds back are not written down: take any
+            return np.arange(count)
+        return deal_replicas(count, list(split), self.config.seed)["test"]
+
+
+def open_finished(folder: Path | str, stores: str | None = None, net: str | None = None) -> Finished:
+    """Open the run in a folder that ``train.py`` wrote.
+
+    stores: where its ensembles lie now, if elsewhere. net: which one, of a run that compared several; by default the
+    first. Raises ``UserError`` if it is not finished, is damaged, or trained nothing that can be explained. The
+    configuration is checked like one that was typed (``config.validate``), and checkpoints are read without running
+    anything in them.
+    """
+    folder = Path(folder)
+    if not (folder / "config.yaml").is_file():
+        raise UserError(f"{folder} is not a run folder: give one that train.py wrote, runs/<experiment>/<id>.")
+    if not finished(folder):
+        raise UserError(f"the run {folder} is not finished: give the command that began it again first.")
+    config = read_config(folder / "config.yaml")
+    if stores is not None:
+        for section in ensembles(config).values():
+            section.path = str(Path(stores) / Path(section.path).name)
+    if config.get("ensemble") is None or config.workflow._target_.endswith(".fit_white_boxes"):
+        raise UserError(
+            f"the run {folder} trained no net on a lattice: give one of workflow=phase_diagram, compare_nets, latents "
+            "or queries."
+        )
+    system = build_system(config.system, config.ensemble)
+    kind = get_class(config.task._target_)
+    if kind.__name__ == "ClassifyPhase":
+        return _classifier(folder, config, system)
+    return _encoder(folder, config, system) if hasattr(kind, "encode") else _members(folder, config, system, net)
+
+
+def read_config(path: Path) -> DictConfig:
+    """The configuration of a run, as sound as one that was typed; raises ``UserError``."""
+    import yaml
+
+    try:
+        config = OmegaConf.load(path)
+    except (OSError, ValueError, yaml.YAMLError) as error:
+        raise UserError(f"{path} cannot be read ({' '.join(str(error).split())[:100]}): give another run.") from None
+    if not isinstance(config, DictConfig):
+        raise UserError(f"{path} is no configuration: give a run folder that train.py wrote.")
+    validate(config)
+    return config
+
+
+def _classifier(folder: Path, config: DictConfig, system: System) -> Finished:
+    from lattice_ml.tasks.classify_phase import load_classifier
+    from lattice_ml.workflows.phase_diagram import build_net
+
+    task = load_classifier(folder / "checkpoints" / "best.ckpt", build_net(config, system), system)
+    return Finished(folder, config, system, task, task, task.phases, True)
+
+
+def _members(folder: Path, config: DictConfig, system: System, wanted: str | None) -> Finished:
+    """One net of a comparison; of its members the one with the best validation loss."""
+    from lattice_ml.tasks.members import load_members
+    from lattice_ml.workflows.compare_nets import architectures, build_task
+
+    nets = architectures(config, system)
+    name = wanted or next(iter(nets))
+    if name not in nets:
+        raise UserError(f"the run {folder} trained no net {name!r}: give net=<one of {', '.join(nets)}>.")
+    trained = sorted((folder / "nets").glob(f"{name}-*"), key=lambda path: int(path.name.rpartition("-")[2]))
+    home = trained[-1] if trained else folder
+    task = load_members(home / "checkpoints" / "last.ckpt", build_task(config, nets[name], system))
+    member = task.best.member(int(task.best_loss.argmin())).eval()
+    return Finished(folder, config, system, task, member, task.outputs, False)
+
+
+def _encoder(folder: Path, config: DictConfig, system: System) -> Finished:
+    """The latents of a configuration, the means of the posterior."""
+    from torch import Tensor, nn
+
+    from lattice_ml.ensembles.store import open_ensemble
+    from lattice_ml.tasks.saved import load_into
+    from lattice_ml.workflows import latents, queries
+    from lattice_ml.workflows.latent_steps import build_configurations
+
+    class Latents(nn.Module):
+        def __init__(self, task: Any) -> None:
+            super().__init__()
+            self.task = task
+
+        def forward(self, x: Tensor) -> Tensor:
+            return self.task.encode(x).mean
+
+    data = build_configurations(config, system, open_ensemble(config.ensemble.path))
+    if config.get("question") is None:
+        task: Any = latents.make(config, system, data)
+    else:
+        task = queries.make(config, build(config.question, system=system), data)
+    load_into(folder / "checkpoints" / "best.ckpt", task)
+    names = tuple(f"z{k + 1}" for k in range(int(config.model.latents)))
+    return Finished(folder, config, system, task, Latents(task).eval(), names, False)
+
+
+def require_same_training(found: Finished, config: DictConfig) -> None:
+    """Raise ``UserError`` unless the run learned from this configuration's ensemble, the same replicas held back."""
+    mine: Any = OmegaConf.to_container(config, resolve=True)
+    theirs: Any = OmegaConf.to_container(found.config, resolve=True)
+    same = all(
+        {**mine[key], "path": None} == {**theirs[key], "path": None} for key in ("ensemble", "system") if key in mine
+    )
+    dealt = (mine["data"].get("split"), mine["seed"]) == (theirs["data"].get("split"), theirs["seed"])
+    if not same or (found.classes and not dealt):
+        raise UserError(
+            f"the run {found.folder} was trained on other configurations than ensemble={config.ensemble.name} with "
+            f"seed={config.seed}: give white_boxes.compare=<a run on the same ensemble, data.split and seed>."
+        )

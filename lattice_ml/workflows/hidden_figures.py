@@ -1,0 +1,104 @@
+"""The pictures of a net's inside: which arrays go into each, and its caption."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from lattice_ml.figures import save
+from lattice_ml.figures.captions import caption
+
+if TYPE_CHECKING:
+    from lattice_ml.workflows.finished import Finished
+
+
+def draw_planes(folder: Path, layer: str, laid: Mapping[str, np.ndarray], colours: Mapping[str, np.ndarray]) -> None:
+    """laid: ``[n, 2]`` of every plane; colours: ``[n]`` of every quantity."""
+    from lattice_ml.figures import planes
+
+    save(
+        folder,
+        "planes",
+        {
+            "planes": list(laid),
+            "positions": np.stack(list(laid.values())),
+            "colours": list(colours),
+            "values": np.stack(list(colours.values())),
+        },
+        planes.draw,
+    )
+    caption(
+        folder,
+        "planes",
+        f"Activations of {layer}",
+        f"Held-out configurations by the activations of {layer}, in the plane of its two principal components, by "
+        "UMAP and by t-SNE, coloured by physical quantities. Neighbourhoods mean something in the last two, axes "
+        "and lengths do not.",
+        f"Planes of the activations of {layer}, coloured by {', '.join(colours)}.",
+    )
+
+
+def draw_maps(folder: Path, found: Finished, fields: np.ndarray, layers: Mapping[str, np.ndarray], most: int) -> None:
+    """fields: ``[channel, x, y]``; layers: maps ``[filter, x, y]`` of every convolution."""
+    from lattice_ml.figures import filter_maps
+
+    arrays: dict[str, Any] = {"rows": ["input", *layers], "title": "maps of one configuration"}
+    arrays |= {"maps_0": fields, "names_0": found.system.channels}
+    for number, own in enumerate(layers.values(), start=1):
+        arrays |= {f"maps_{number}": own[:most], f"names_{number}": [f"filter {k}" for k in range(len(own[:most]))]}
+    save(folder, "maps", arrays, filter_maps.draw)
+    caption(
+        folder,
+        "maps",
+        "What each layer makes of a configuration",
+        f"A held-out configuration and the outputs of the first {most} filters of every convolution, before any "
+        "ReLU; a scale for each row.",
+        "Feature maps of every convolution.",
+    )
+
+
+def draw_filters(folder: Path, found: Finished, layer: str, pictures: np.ndarray, values: Sequence[float]) -> None:
+    """pictures: ``[filter, channel, x, y]``; values: the activations that they reach."""
+    from lattice_ml.figures import filter_maps
+
+    names = [f"filter {k}: {value:.3g}" for k, value in enumerate(values)]
+    arrays: dict[str, Any] = {"rows": found.system.channels, "title": f"what filters of {layer} wait for"}
+    for number in range(len(found.system.channels)):
+        arrays |= {f"maps_{number}": pictures[:, number], f"names_{number}": names}
+    save(folder, "filters", arrays, filter_maps.draw)
+    caption(
+        folder,
+        "filters",
+        f"What the filters of {layer} wait for",
+        "Input that excites a filter at the centre of the lattice most, found by gradient ascent, with the "
+        "activation that it reaches. The channels are relaxed: real numbers on every site within the range of the "
+        "ensemble, so this is what a filter is, and no configuration that can occur.",
+        f"Maximising inputs of {len(values)} filters.",
+    )
+
+
+def draw_fields(folder: Path, seen: Mapping[str, np.ndarray], told: Mapping[str, Any]) -> None:
+    """seen: strongest gradients ``[x, y]`` of every convolution; told: the extents of where they are not zero."""
+    from lattice_ml.figures import filter_maps
+
+    strength = [np.log10(np.where(own > 0, own, np.nan)) for own in seen.values()]
+    lowest = min(np.nanmin(own) for own in strength)
+    pictures = np.stack([np.nan_to_num(own - lowest + 1, nan=0.0) for own in strength])
+    names = [f"{name}: {' × '.join(map(str, told[name]['measured']))}" for name in seen]
+    save(
+        folder,
+        "receptive_fields",
+        {"rows": [""], "title": "receptive fields", "maps_0": pictures, "names_0": names},
+        filter_maps.draw,
+    )
+    caption(
+        folder,
+        "receptive_fields",
+        "How far the layers see",
+        "Sites on which the centre of a layer depends, for some of several configurations, with the extent of the "
+        "box that holds them; strength of the gradient on a logarithmic scale, white where it is zero.",
+        f"Measured receptive fields: {'; '.join(names)}.",
+    )

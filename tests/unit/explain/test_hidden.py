@@ -1,0 +1,88 @@
+import numpy as np
+import pytest
+import torch
+
+from lattice_ml.errors import UserError
+from lattice_ml.explain.gallery import Background
+from lattice_ml.explain.hidden import activations, extent_of, lay_out, layers, maps, maximise, seen_sites
+from lattice_ml.nets.lattice_cnn import LatticeCNN
+from lattice_ml.nets.phase_cnn import PhaseCNN
+from lattice_ml.nets.receptive_field import receptive_field
+
+LAYERS = [
+    {"conv": 3, "kernel": 3}, "leaky_relu", {"pool": "max"}, {"conv": 4, "kernel": 3}, "leaky_relu",
+    {"conv": 2, "kernel": 2}, {"global_pool": "average"}, {"linear": 2},
+]  # fmt: skip
+
+
+def inputs(n: int, channels: int, extents: tuple[int, int]) -> torch.Tensor:
+    return torch.from_numpy(np.random.default_rng(0).standard_normal((n, channels, *extents)).astype(np.float32))
+
+
+@pytest.mark.parametrize(
+    ("windows", "size"), [([], 1), ([(5, 1)], 5), ([(3, 1), (3, 1)], 5), ([(5, 1), (5, 1), (3, 3), (3, 1), (3, 1)], 23)]
+)
+def test_the_arithmetic_of_receptive_fields(windows, size) -> None:
+    """The last is by hand: 1 + 4 + 4 + 2 + 2 * 3 + 2 * 3."""
+    assert receptive_field(windows) == size
+
+
+@pytest.mark.parametrize("odd", [False, True])
+def test_gradients_reach_as_far_as_the_arithmetic_says(odd) -> None:
+    torch.manual_seed(0)
+    extents = (27, 45) if odd else (24, 24)
+    net = PhaseCNN(2, extents, 3) if odd else LatticeCNN(2, extents, 2, LAYERS)
+    x = inputs(16, 2, extents)
+    for name, shape in layers(net, x).items():
+        if len(shape) == 3:
+            expected = min(receptive_field(net.windows(name)), *extents)
+            assert extent_of(seen_sites(net, name, x)) == (expected, expected), name
+
+
+def test_watching_a_net_changes_nothing_and_knows_every_layer() -> None:
+    torch.manual_seed(0)
+    net, x = PhaseCNN(2, (9, 9), 3).eval(), inputs(5, 2, (9, 9))
+    before = net(x)
+    shapes = layers(net, x)
+    assert shapes == {
+        "conv1": (6, 9, 9), "conv2": (6, 9, 9), "conv3": (6, 3, 3), "conv4": (6, 3, 3), "dense1": (16,), "dense2": (3,),
+    }  # fmt: skip
+    np.testing.assert_allclose(activations(net, x, "dense2"), before.detach().numpy(), rtol=1e-5)
+    first = torch.nn.functional.conv2d(x[:1], net.conv1.weight, net.conv1.bias, padding=2)
+    np.testing.assert_allclose(maps(net, x)["conv1"], first[0].detach().numpy(), atol=1e-5)
+    assert activations(net, x, "conv3").shape == (5, 6)
+    torch.testing.assert_close(net(x), before, rtol=0, atol=0)
+    with pytest.raises(UserError, match="no layer 'conv9'"):
+        activations(net, x, "conv9")
+
+
+def test_a_linear_filter_waits_for_its_own_weights_signs() -> None:
+    """The maximum of w . I over the box [low, high] is at the corners, high where w > 0; elsewhere nothing pulls."""
+    net = LatticeCNN(1, (9, 9), 1, [{"conv": 2, "kernel": 3}, {"global_pool": "average"}, {"linear": 1}])
+    weight = torch.tensor([[1.0, -2, 1], [-1, 3, -1], [2, -1, 1]])
+    with torch.no_grad():
+        net.layers[0].weight[1, 0] = weight
+    bounds = torch.tensor([-2.0]), torch.tensor([2.0])
+    picture, value = maximise(net, "layers.0", 1, (9, 9), Background(torch.zeros(1), torch.ones(1)), *bounds)
+    np.testing.assert_allclose(picture[0, 3:6, 3:6], 2 * np.sign(weight.numpy()))
+    assert value == pytest.approx(2 * float(weight.abs().sum() + net.layers[0].bias[1].detach() / 2), rel=1e-4)
+    assert np.abs(picture[0, :2]).max() < 0.6
+    assert all(parameter.grad is None for parameter in net.parameters())
+
+
+@pytest.mark.parametrize("plane", ["pca", "tsne"])
+def test_two_clusters_stay_apart_in_a_plane(plane) -> None:
+    rng = np.random.default_rng(0)
+    values = rng.standard_normal((60, 5)) + 20 * (np.arange(60) % 2)[:, None]
+    laid = lay_out(values, plane)
+    near, far = (np.linalg.norm(laid[::2].mean(0) - laid[k::2], axis=1) for k in (0, 1))
+    assert near.max() < far.min()
+    with pytest.raises(UserError, match="fewer than two units"):
+        lay_out(np.stack((values[:, 0], np.ones(60)), axis=1), plane)
+
+
+def test_the_box_of_a_field_wraps_around_the_torus() -> None:
+    sites = np.zeros((8, 6))
+    sites[[7, 0, 1], :] = np.array([0, 1, 1, 0, 0, 0])
+    assert extent_of(sites) == (3, 2)
+    assert extent_of(np.zeros((4, 4))) == (0, 0)

@@ -1,0 +1,38 @@
+import numpy as np
+
+from lattice_ml.explain.two_sample import compare
+
+
+def test_the_same_law_is_rejected_as_often_as_the_level_says():
+    rng = np.random.default_rng(0)
+    groups = np.repeat(np.arange(10), 3)
+
+    def trajectories() -> np.ndarray:
+        return (rng.normal(size=(10, 1, 2)) + 0.3 * rng.normal(size=(10, 3, 2))).reshape(30, 2)
+
+    p = np.array([compare(trajectories(), trajectories(), groups, groups, 99).p for _ in range(120)])
+    # 120 tests at the level 0.1: 12 expected, standard deviation 3.3. With single rows it would be more.
+    assert np.sum(p <= 0.1) < 12 + 4 * 3.3
+    assert 0.35 < p.mean() < 0.65
+    singly = np.arange(30)
+    broken = np.array([compare(trajectories(), trajectories(), singly, singly, 99).p for _ in range(60)])
+    assert np.mean(broken <= 0.1) > 0.25
+
+
+def test_another_law_is_rejected():
+    rng = np.random.default_rng(1)
+    a, b = rng.normal(size=(60, 3)), rng.normal(size=(60, 3))
+    alone = np.arange(60)
+    b[:, 2] *= 3  # the same mean: it takes more than a mean to see it
+    found = compare(a, b, alone, alone, 199)
+    assert found.p == 1 / 200
+    assert found.ratio > 3
+
+
+def test_a_feature_that_never_varies_does_not_hide_the_others():
+    rng = np.random.default_rng(2)
+    a, b = rng.normal(size=(40, 2)), 1.5 + rng.normal(size=(40, 2))
+    a[:, 1] = b[:, 1] = -6.9
+    alone = np.arange(40)
+    assert compare(a, b, alone, alone, 99).p == 0.01
+    assert compare(a[:, 1:], b[:, 1:], alone, alone, 99).p == 1.0
