@@ -178,7 +178,8 @@ def draw_prior(
         prior.draw,
     )
     said = "; ".join(
-        f"{name}: p = {found['prior']['p']:.3g} (halves of the ensemble: {found['halves_of_the_ensemble']['p']:.2g})"
+        f"{name}: p = {found['prior']['p']:.3g} (posteriors instead: {found['posteriors']['p']:.3g}, halves "
+        f"of the ensemble: {found['halves_of_the_ensemble']['p']:.2g})"
         for name, found in tests.items()
         if isinstance(found, dict)
     )

@@ -139,7 +139,9 @@ def show(run: Run, system: System, task: Autoencode, held: HeldOut) -> None:
 def compare_prior(config: DictConfig, run: Run, system: System, task: Autoencode, held: HeldOut) -> None:
     """Draws from the prior beside held-out configurations: histograms, structure factors, two-sample tests.
 
-    The yardstick is the same test between two halves of the held-out trajectories: it should find nothing.
+    Two yardsticks on halves of the held-out trajectories: one half against the other, where the test should find
+    nothing; and one half against draws from the posteriors of the other, which leaves the prior out and tests the
+    decoder.
     """
     import torch
 
@@ -152,18 +154,21 @@ def compare_prior(config: DictConfig, run: Run, system: System, task: Autoencode
     own, groups = held.states[rows], held.groups[rows]
     highest = [int(np.quantile(own[:, s], 0.999)) + 1 for s in range(own.shape[1])]
     lowest = [int(own[:, s].min()) for s in range(own.shape[1])]
-    true, false = (summaries(system, states, lowest, highest) for states in (own, drawn))
-    dealt = np.arange(len(drawn)) // per
     half = np.random.default_rng(config.seed).permutation(int(groups.max()) + 1)[groups] % 2 == 0
+    torch.manual_seed(config.seed)
+    again = task.draw(task.posteriors(held.channels[rows[~half]]).sample(), config.seed)
+    true, false, recoded = (summaries(system, states, lowest, highest) for states in (own, drawn, again))
+    dealt = np.arange(len(drawn)) // per
     tests: dict[str, Any] = {"configurations": len(rows), "per_trajectory": per}
     run.results["two_sample"] = tests
     for name in true:
         options = {"permutations": config.latents.permutations, "seed": config.seed}
         test = compare(true[name], false[name], groups, dealt, **options)
-        control = compare(true[name][half], true[name][~half], groups[half], groups[~half], **options)
+        apart = (groups[half], groups[~half])
         tests[name] = {
             "prior": test._asdict(),
-            "halves_of_the_ensemble": control._asdict(),
+            "posteriors": compare(true[name][half], recoded[name], *apart, **options)._asdict(),
+            "halves_of_the_ensemble": compare(true[name][half], true[name][~half], *apart, **options)._asdict(),
         }
         run.results["metrics"][f"p_value_of_the_prior_{name.replace(' ', '_')}"] = {"value": test.p, "error": None}
     draw_prior(run.figures, system, own, drawn, lowest, highest, tests)

@@ -216,6 +216,10 @@ def test_what_the_configurations_of_this_repository_name_is_permitted() -> None:
     assert {name for name in named if not permitted(name)} == {
         "lattice_ml.workflows.phase_diagram.find_phase_diagram",
         "lattice_ml.workflows.compare_nets.compare_nets",
+        "lattice_ml.workflows.latents.find_latents",
+        "lattice_ml.workflows.pendulum.rediscover_pendulum",
+        "lattice_ml.workflows.queries.answer_queries",
+        "lattice_ml.workflows.white_boxes.fit_white_boxes",
     }
     for name in named:
         check_targets({"workflow" if ".workflows." in name else "x": {"_target_": name}})

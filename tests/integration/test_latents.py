@@ -37,7 +37,8 @@ def test_a_variational_autoencoder_of_spins(tmp_path: Path):
     assert found["likelihood"] == {"up": "bernoulli"}
     assert set(found["information"]["ksg"]["z1"]) == {"magnetisation", "order", "energy", "T"}
     for test in ("density histogram", "structure factor", "observables"):
-        assert 0 < found["two_sample"][test]["prior"]["p"] <= 1
+        assert set(found["two_sample"][test]) == {"prior", "posteriors", "halves_of_the_ensemble"}
+        assert all(0 < row["p"] <= 1 for row in found["two_sample"][test].values())
     assert [row["latents"] for row in found["dimensions"]] == [1]
     figures = {path.stem for path in (tmp_path / "runs/ising_vae_toy/001/figures").glob("*.png")}
     assert figures >= {"information", "traversals", "interpolation", "prior", "dimensions", "latent_plane", "training"}

@@ -28,12 +28,22 @@ def test_the_torus_has_no_seam():
 
     def last(x: torch.Tensor) -> torch.Tensor:
         seen = []
-        hook = encoder.dense.register_forward_pre_hook(lambda module, given: seen.append(given[0]))
+        hook = encoder.standardise.register_forward_pre_hook(lambda module, given: seen.append(given[0]))
         encoder(x)
         hook.remove()
         return seen[0].view(16, 3, 1)
 
     torch.testing.assert_close(last(x.roll(9, 2)), last(x).roll(1, 1))
+
+
+def test_small_differences_between_configurations_are_seen_and_a_batch_of_one_is_taken():
+    torch.manual_seed(0)
+    encoder = TorusEncoder((1, 9, 9), stages=2)
+    x = torch.ones(32, 1, 9, 9) + 1e-3 * torch.randn(32, 1, 1, 1)
+    assert encoder(x).std(0).max() > 0.1  # 1e-4 without
+    encoder(x[:1])
+    encoder.eval()
+    torch.testing.assert_close(encoder(x)[:1], encoder(x[:1]))
 
 
 def test_a_bottleneck_is_needed():

@@ -1,5 +1,6 @@
 """Autoencoders on spins that are all alike but for a few: what is best is known."""
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -81,6 +82,7 @@ def test_a_plain_autoencoder_has_numbers_without_noise_and_no_price():
     assert task.final_price == task.price == 0
 
 
+@pytest.mark.skipif("PYTEST_XDIST_WORKER" in os.environ, reason="in a process of its own, by test_checkpoints.py")
 def test_a_training_that_was_cut_short_ends_in_the_same_weights(tmp_path: Path):
     whole, source = make(data(12)), data(12)
     fitted(whole, source, 4)
@@ -107,8 +109,9 @@ def test_a_training_that_was_cut_short_ends_in_the_same_weights(tmp_path: Path):
 
 def test_nonsense_is_refused():
     source = data(6)
-    for options, word in (({"beta": 0.0}, "beta"), ({"warmup": 2.0}, "warmup")):
-        with pytest.raises(UserError, match=word):
+    for name, value in (("beta", 0.0), ("warmup", 2.0)):
+        options: dict[str, Any] = {name: value}
+        with pytest.raises(UserError, match=name):
             make(source, **options)
     with pytest.raises(UserError, match="lr"):
         Autoencode(TorusAutoencoder(1, (6, 6), 1), SYSTEM, Likelihood(["bernoulli"]), lr=-1)
