@@ -36,3 +36,8 @@ def test_a_feature_that_never_varies_does_not_hide_the_others():
     alone = np.arange(40)
     assert compare(a, b, alone, alone, 99).p == 0.01
     assert compare(a[:, 1:], b[:, 1:], alone, alone, 99).p == 1.0
+    b[:, 1] = rng.normal(size=40)  # conserved in one set and not in the other
+    a[:, 1] += 1e-15 * rng.normal(size=40)
+    found = compare(a, b, alone, alone, 99)
+    assert found.p == 0.01
+    assert found.statistic < 10
