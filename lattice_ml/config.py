@@ -148,6 +148,11 @@ class _WhiteBoxes(Section):
     forests: Annotated[int, Field(ge=0, lt=1000, strict=True)]
 
 
+class _Committee(Section):
+    members: Count
+    l2: Annotated[list[NonNegative], Field(min_length=1)]
+
+
 class Paths(Section):
     """Where things are written."""
 
@@ -181,6 +186,7 @@ class _Training(_Sampling):
     extrapolation: _Ensemble | None = None
     models: dict[str, _Model] | None = None
     white_boxes: _WhiteBoxes | None = None
+    committee: _Committee | None = None
     data: _Data
     model: _Model
     phases: _Phases
@@ -234,6 +240,7 @@ def _check_names(plain: Mapping[str, Any]) -> None:
     """Raise ``UserError`` on a key that nothing reads: each must stand in one of the files of conf/."""
     require_known(plain, "", known_names("."))
     models = {"data": _Data, "phases": _Phases, "white_boxes": _WhiteBoxes, "paths": Paths, "ensemble": _Ensemble}
+    models["committee"] = _Committee
     models |= dict.fromkeys(("survey", "extrapolation"), _Ensemble)
     for section, model in models.items():
         if isinstance(plain.get(section), dict):
