@@ -18,7 +18,9 @@ from lattice_ml.tasks.members import MemberTask
 def require_comparable(config: DictConfig, system: System) -> None:
     """Raise ``UserError`` unless task, data, system and ensembles fit each other, and tests hold nothing learned."""
     task: Any = get_class(config.task._target_)
-    if not (issubclass(task, MemberTask) and hasattr(task, "targets")) or not {"members", "sizes", "force"} <= set(config.data):
+    if not (issubclass(task, MemberTask) and hasattr(task, "targets")) or not {"members", "sizes", "force"} <= set(
+        config.data
+    ):
         raise UserError(
             "nets are compared on a task for several instances, from data for several: give e.g. "
             "task=regress_observables and data=members."

@@ -9,14 +9,14 @@ Source of the question: Casert et al., PRE 99, 023304 (2019), Sec. V.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from omegaconf import DictConfig
 
 from lattice_ml.fitting import fit, next_epoch
 from lattice_ml.loggers import open_loggers, publish
-from lattice_ml.run import Run, open_run
+from lattice_ml.run import ENTRY, Run, open_run
 from lattice_ml.runtime import build, build_family, build_system, ensembles, seed_everything
 from lattice_ml.workflows.committee_checks import require_committee
 from lattice_ml.workflows.phase_diagram import build_data, build_net, name_phases, protocol_of
@@ -92,10 +92,15 @@ def compare_and_draw(config: DictConfig, run: Run, parts: list[Part], judged: li
     truth = {part.name: true_boundaries(part.ensemble, part.system, config.seed) for part in parts}
     compared = [compare(one, parts, truth, labels, config.seed) for one in judged]
     here = [row for part in parts if part.system.extents == parts[0].system.extents for row in truth[part.name]]
-    run.results["boundaries"] = [*compared[0].boundaries, *here]
+    run.results["boundaries"] = sorted([*compared[0].boundaries, *here], key=places)
     run.results["committees"] = {f"{one.judged.l2:g}": summary(one) for one in compared}
     run.results["metrics"] = metrics(summary(compared[0]), judged[0].l2)
     committee_figures.draw(run.figures, parts, compared, labels)
+
+
+def places(row: dict[str, Any]) -> list[float]:
+    """The parameters of a boundary's scan."""
+    return [value for name, value in sorted(row.items()) if name not in ENTRY]
 
 
 def torus(ensemble: xr.Dataset) -> str:
