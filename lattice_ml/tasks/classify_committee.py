@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -21,10 +22,10 @@ class ClassifyCommittee(MemberTask):
     """Minimise sum_m [ < cross-entropy of net m > + l2 sum w_m² ], w_m the weights of convolutions and dense layers.
 
     The question of ``ClassifyPhase``, with Adam as there (``schedule=constant``) or a falling rate, for the members of
-    a committee. Batches are those of ``data.datamodule.EnsembleData``: labels y ``[batch]`` are indices into the
-    system's phases. The input is divided by ``unit`` ``[channel]``, which comes from the training data and is kept in
-    the checkpoint. ``predict`` gives logits ``[member, configuration, class]`` averaged over the placements of the
-    nets' cells (``Committee.everywhere``). Scores: ``cross_entropy``, ``acc``.
+    a committee. Batches are those of ``data.datamodule.EnsembleData``: labels y ``[batch]`` are indices into
+    ``classes``, the system's phases if none are given. The input is divided by ``unit`` ``[channel]``, which comes from
+    the training data and is kept in the checkpoint. ``predict`` gives logits ``[member, configuration, class]``
+    averaged over the placements of the nets' cells (``Committee.everywhere``). Scores: ``cross_entropy``, ``acc``.
     """
 
     unit: Tensor
@@ -37,13 +38,14 @@ class ClassifyCommittee(MemberTask):
         l2: float = 0.0,
         schedule: Schedule = "constant",
         patience: int = 100,
+        classes: Sequence[str] | None = None,
     ) -> None:
         if not 0 <= l2 < math.inf:
             raise UserError(f"l2 = {l2:g} is not a strength: give l2 >= 0, e.g. task.l2=0.01.")
-        self.outputs = tuple(system.phases)
+        self.outputs = tuple(system.phases if classes is None else classes)
         super().__init__(net, system, lr, amsgrad=False, schedule=schedule, patience=patience)
         self.l2 = l2
-        self.save_hyperparameters({"phases": list(system.phases), "l2": l2})
+        self.save_hyperparameters({"classes": list(self.outputs), "l2": l2})
         self.register_buffer("unit", torch.ones(len(system.channels)))
 
     def setup(self, stage: str) -> None:
@@ -88,5 +90,5 @@ class ClassifyCommittee(MemberTask):
     def probabilities(
         self, states: Integer[np.ndarray, "configuration species x y"] | Integer[Tensor, "configuration species x y"]
     ) -> Float32[np.ndarray, "member configuration class"]:
-        """Softmax probabilities of the phases, in the order of ``system.phases``, by every member."""
+        """Softmax probabilities of the classes, in their order, by every member."""
         return torch.from_numpy(self.predict(states)).softmax(-1).numpy()

@@ -73,7 +73,10 @@ def find_boundaries(config: DictConfig) -> None:
         strengths = ", ".join(f"{l2:g}" for l2 in config.committee.l2)
         with open_loggers(config, run) as loggers:
             with run.step("train", f"training {config.committee.members} nets for each lambda of {strengths}"):
-                judged = [judge(config, run, loggers, float(l2), data, parts) for l2 in config.committee.l2]
+                judged = [
+                    judge(config, run, loggers, l2, data, parts, build_committee(config, system, l2))
+                    for l2 in map(float, config.committee.l2)
+                ]
             with run.step("compare", "finding boundaries and holding them against the truth"):
                 compare_and_draw(config, run, parts, judged, labels)
             with run.step("report", "writing the report"):
@@ -127,7 +130,13 @@ def folder_of(config: DictConfig, run: Run, l2: float) -> Path:
 
 
 def judge(
-    config: DictConfig, run: Run, loggers: list[Logger], l2: float, data: EnsembleData, parts: list[Part]
+    config: DictConfig,
+    run: Run,
+    loggers: list[Logger],
+    l2: float,
+    data: EnsembleData,
+    parts: list[Part],
+    task: ClassifyCommittee,
 ) -> Judged:
     """Train a committee, from the last readable checkpoint on, and ask it about every part; once, whatever happens."""
     from lattice_ml.errors import UserError
@@ -135,7 +144,6 @@ def judge(
     from lattice_ml.tasks.members import load_members
 
     folder = folder_of(config, run, l2)
-    task = build_committee(config, data.system, l2)
     last, resume = folder / "checkpoints" / "last.ckpt", None
     if last.exists():
         try:
