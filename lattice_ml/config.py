@@ -150,6 +150,7 @@ class _WhiteBoxes(Section):
 
 class _Committee(Section):
     members: Count
+    compare: Text | None = None
     l2: Annotated[list[NonNegative], Field(min_length=1)]
 
 

@@ -7,6 +7,8 @@ truth of the configurations -> report.
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -18,7 +20,7 @@ from lattice_ml.figures import captions, save
 from lattice_ml.loggers import open_loggers, publish
 from lattice_ml.phases.label_free import Indicators, indicators, peaks
 from lattice_ml.phases.truth import true_boundaries
-from lattice_ml.run import Run, open_run
+from lattice_ml.run import ENTRY, Run, open_run
 from lattice_ml.runtime import build, build_ensemble, build_system, ensembles, prepare_ensemble, seed_everything
 from lattice_ml.workflows.phase_checks import require_disjoint
 from lattice_ml.workflows.phase_committee import Part, judge
@@ -54,7 +56,8 @@ def find_transitions(config: DictConfig) -> None:
                 control = ensemble[system.control].values.astype(np.float64)
                 found = judged.found[part.name]
                 told = indicators(control, found.reshape(*found.shape[:2], -1, len(control)))
-                tell(run, system, told, true_boundaries(ensemble, system, config.seed))
+                truth = true_boundaries(ensemble, system, config.seed)
+                tell(run, system, told, truth, boundaries_of(config.committee.compare, truth))
                 captions.tell(run.figures, ("label_free",))
             with run.step("report", "writing the report"):
                 publish(loggers, run)
@@ -69,6 +72,7 @@ def require_scan(config: DictConfig, system: System) -> None:
         raise UserError("workflow=label_free reads one scan: give one ensemble and leave out the survey.")
     if not config.task._target_.endswith(".ClassifyCommittee") or len(config.committee.l2) != 1:
         raise UserError("workflow=label_free trains one committee: give task=classify_committee and one committee.l2.")
+    boundaries_of(config.committee.compare, [])
     deal_replicas(config.ensemble.replicas, list(config.data.split), config.seed)
     require_disjoint(config, system)
     build_committee(config, system, 2)
@@ -102,12 +106,38 @@ def build_committee(config: DictConfig, system: System, temperatures: int) -> Cl
     return build(config.task, net=net, system=system, l2=float(config.committee.l2[0]), classes=classes)
 
 
-def tell(run: Run, system: System, told: Indicators, truth: list[dict[str, Any]]) -> None:
-    """Fill the results and draw: the highest peaks of each indicator, as many as the system has transitions."""
+def boundaries_of(folder: str | None, truth: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The boundaries that the nets of a finished run found at the place of these; [] where no run is given.
+
+    Raises ``UserError`` if the folder holds no results.
+    """
+    if folder is None:
+        return []
+    try:
+        rows = json.loads((Path(folder) / "results.json").read_text(encoding="utf-8"))["boundaries"]
+        place = [value for name, value in (truth[0] if truth else {}).items() if name not in ENTRY]
+        return [
+            row
+            for row in rows
+            if row["method"] == "cnn"
+            and row["T"] is not None
+            and [value for name, value in row.items() if name not in ENTRY] == place
+        ]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise UserError(
+            f"{folder} holds no boundaries of a finished run: give committee.compare=runs/…/001."
+        ) from error
+
+
+def tell(run: Run, system: System, told: Indicators, truth: list[dict[str, Any]], others: list[dict[str, Any]]) -> None:
+    """Fill the results and draw: the highest peaks of each indicator, as many as the system has transitions.
+
+    others: boundaries by nets that learned from labels, drawn beside.
+    """
     from lattice_ml.figures import label_free
 
     transitions = [f"{a}|{b}" for a, b in zip(system.phases[:-1], system.phases[1:], strict=True)]
-    place = {name: value for name, value in (truth[0] if truth else {}).items() if name not in OUTCOME}
+    place = {name: value for name, value in (truth[0] if truth else {}).items() if name not in ENTRY}
     rows, heights = [], {"divergence": told.divergence, "confusion": told.confusion}
     found = {method: peaks(told.middle, height, len(transitions)) for method, height in heights.items()}
     for method, (T, error) in found.items():
@@ -123,7 +153,7 @@ def tell(run: Run, system: System, told: Indicators, truth: list[dict[str, Any]]
                     **({} if there else {"reason": "the indicator has fewer peaks"}),
                 }
             )
-    run.results["boundaries"] = [*rows, *truth]
+    run.results["boundaries"] = [*rows, *others, *truth]
     run.results["metrics"] = {
         f"{method}_distance_to_truth": {"value": largest(T, truth), "error": float(error.max()), "n": len(T)}
         for method, (T, error) in found.items()
@@ -134,8 +164,8 @@ def tell(run: Run, system: System, told: Indicators, truth: list[dict[str, Any]]
         {
             "T": told.T, "middle": told.middle, "predicted": told.predicted, **heights,
             "peak_T": [T for T, _ in found.values()], "peak_error": [error for _, error in found.values()],
-            "other_T": [np.nan if row["T"] is None else row["T"] for row in truth],
-            "other_method": ["truth" for _ in truth],
+            "other_T": [np.nan if row["T"] is None else row["T"] for row in [*truth, *others]],
+            "other_method": [*("truth" for _ in truth), *("nets with labels" for _ in others)],
         },
         label_free.draw,
     )  # fmt: skip
@@ -149,9 +179,6 @@ def tell(run: Run, system: System, told: Indicators, truth: list[dict[str, Any]]
         "errors; dashed: what the configurations themselves show.",
         "Predicted temperature, its slope and the confusion indicator against temperature.",
     )
-
-
-OUTCOME = frozenset({"transition", "T", "error", "method", "reason"})
 
 
 def largest(T: np.ndarray, truth: list[dict[str, Any]]) -> float | None:
