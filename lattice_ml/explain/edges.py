@@ -8,17 +8,19 @@ periodic Gaussian of ``WIDTH`` sites, has the slope
 which is large at the two flanks of the band, the steep front and the diffuse tail, and near zero in its bulk and in the
 gas.
 
-Overlap. With a map A(x, y) >= 0 (of both channels together, averaged over y) the score is Pearson's correlation of
-A(x) and e(x): 1 if the map is the edges, 0 if it knows nothing of them.
+Overlap. With a map A(x, y) >= 0 (of both channels together, averaged over y and smoothed alike) the score is Pearson's
+correlation of A(x) and e(x): 1 if the map is the edges, 0 if it knows nothing of them. Beside it stands that of A(x)
+and rho(x) itself, the **inside**: half of either edge lies in the band, so that a map of the whole band overlaps with
+the edges too, and marks them only if their score is the greater of the two.
 
 Null. Moving the map by dx along the torus keeps everything about it but where it lies: its extent, its contrast, its
 smoothness. The scores of all Lx shifts are the null, and of several configurations shifted independently, their mean:
 
     p = (1 + #{null mean >= score}) / (1 + draws),    z = (score - <null>) / std(null).
 
-A map that is featureless along x has no score (0); one that marks the front alone, or the band's inside, is scored for
-it. Averages over y see nothing of a shift along y, so ``site_overlap`` scores the map site by site, with the slope of
-the density smoothed in both directions, |grad rho|, and shifts in x and y.
+A map that is featureless along x has no score (0). Averages over y see nothing of a shift along y, so
+``site_overlap`` scores the map site by site, with the slope of the density smoothed in both directions, |grad rho|, and
+shifts in x and y.
 
 Source of the claim: Casert et al., PRE 99, 023304, Fig. 4.
 """
@@ -59,11 +61,16 @@ def smoothed(field: Float[np.ndarray, "*n x y"], width: float = WIDTH) -> Float6
     return gaussian_filter(np.asarray(field, dtype=np.float64), width, mode="wrap", axes=axes)
 
 
-def slope_along_x(density: Float[np.ndarray, "*n x y"], width: float = WIDTH) -> Float64[np.ndarray, "*n x"]:
-    """e(x) above, particles per site and site."""
+def profile_along_x(field: Float[np.ndarray, "*n x y"], width: float = WIDTH) -> Float64[np.ndarray, "*n x"]:
+    """The field averaged over y, after a Gaussian along x on the torus."""
     from scipy.ndimage import gaussian_filter1d
 
-    profile = gaussian_filter1d(np.asarray(density, dtype=np.float64).mean(axis=-1), width, axis=-1, mode="wrap")
+    return gaussian_filter1d(np.asarray(field, dtype=np.float64).mean(axis=-1), width, axis=-1, mode="wrap")
+
+
+def slope_along_x(density: Float[np.ndarray, "*n x y"], width: float = WIDTH) -> Float64[np.ndarray, "*n x"]:
+    """e(x) above, particles per site and site."""
+    profile = profile_along_x(density, width)
     return np.abs(np.roll(profile, -1, axis=-1) - np.roll(profile, 1, axis=-1)) / 2
 
 
@@ -78,15 +85,23 @@ def edge_overlap(
     saliency: Float[np.ndarray, "n channel x y"], density: Float[np.ndarray, "n x y"], seed: int = 0
 ) -> Overlap:
     """Of the columns: the correlation with e(x), against shifts along x."""
-    columns = np.abs(saliency).sum(axis=1).mean(axis=-1)
+    columns = profile_along_x(np.abs(saliency).sum(axis=1))
     return _judged(_all_shifts(columns[..., None], slope_along_x(density)[..., None]), seed)
+
+
+def inside_overlap(
+    saliency: Float[np.ndarray, "n channel x y"], density: Float[np.ndarray, "n x y"], seed: int = 0
+) -> Overlap:
+    """Of the columns: the correlation with rho(x), against shifts along x."""
+    columns = profile_along_x(np.abs(saliency).sum(axis=1))
+    return _judged(_all_shifts(columns[..., None], profile_along_x(density)[..., None]), seed)
 
 
 def site_overlap(
     saliency: Float[np.ndarray, "n channel x y"], density: Float[np.ndarray, "n x y"], seed: int = 0
 ) -> Overlap:
     """Site by site: the correlation with |grad rho|, against shifts along x and y."""
-    return _judged(_all_shifts(np.abs(saliency).sum(axis=1), gradient(density)), seed)
+    return _judged(_all_shifts(smoothed(np.abs(saliency).sum(axis=1)), gradient(density)), seed)
 
 
 def _all_shifts(maps: Float[np.ndarray, "n x y"], edges: Float[np.ndarray, "n x y"]) -> Float64[np.ndarray, "n shift"]:
@@ -126,8 +141,8 @@ def judge_saliency(
 
     classifier: with ``system``, ``phases`` and what ``attribution.saliency`` asks for. states: particle counts. phase:
     whose score. channel: whose edges. draws: nets with weights drawn anew.
-    Returns ``columns`` and ``sites`` (``Overlap.summary``, of the trained net), ``untrained`` (columns, of the maps of
-    nets drawn anew) and ``randomised``: the rank correlation of the trained net's maps with those, near zero if a map
+    Returns ``columns``, ``inside`` and ``sites`` (``Overlap.summary``, of the trained net), ``untrained`` (columns, of
+    the maps of nets drawn anew) and ``randomised``: the rank correlation of the trained net's maps with those, near zero if a map
     shows what was learned and not the input (``faithfulness.py``).
     """
     import torch
@@ -147,6 +162,7 @@ def judge_saliency(
         alike.append(float(rank_correlation(torch.from_numpy(maps), torch.from_numpy(new)).mean()))
     return {
         "columns": edge_overlap(maps, density, seed).summary(),
+        "inside": inside_overlap(maps, density, seed).summary(),
         "sites": site_overlap(maps, density, seed).summary(),
         "untrained": _spread(others),
         "randomised": _spread(alike),

@@ -39,7 +39,7 @@ STORY = (
 CLAIM = 0.999
 """Share of the variance in seven components that the paper states."""
 
-ORIENTED = ("", " (mirrored)", " (third)", " (fourth)")
+ORIENTED = ("", ", mirrored", ", third", ", fourth")
 """What tells the oriented groups of one phase apart in a legend."""
 
 
@@ -52,7 +52,7 @@ def draw_groups(folder: Path, system: System, labels: Labels) -> None:
     for k, phase in enumerate(labels.phases):
         for place, group in enumerate(np.unique(labels.group[labels.phase == k])):
             numbers[(labels.group == group) & (labels.phase == k)] = len(names)
-            names.append(phase + (ORIENTED[place] if place < len(ORIENTED) else f" ({place + 1})"))
+            names.append(phase + (ORIENTED[place] if place < len(ORIENTED) else f", {place + 1}"))
     save(folder, "groups", {**arrays, "phase": numbers.ravel(), "phases": names}, embedding.draw)
     caption(
         folder,

@@ -5,7 +5,14 @@ import pytest
 import torch
 from torch import nn
 
-from lattice_ml.explain.edges import edge_overlap, gradient, judge_saliency, site_overlap, slope_along_x
+from lattice_ml.explain.edges import (
+    edge_overlap,
+    gradient,
+    inside_overlap,
+    judge_saliency,
+    site_overlap,
+    slope_along_x,
+)
 from lattice_ml.systems.active_ising.physics import ActiveIsing
 from lattice_ml.tasks.classify_phase import ClassifyPhase
 
@@ -37,7 +44,8 @@ def test_a_map_of_the_edges_has_a_score_far_from_its_shifts():
     density, profile, rng = planted()
     edges = np.abs(profile - np.roll(profile, 1, axis=1))
     found = edge_overlap(two_channels(edges + rng.uniform(0, 1, edges.shape)), density)
-    assert found.score > 0.6
+    assert found.score > 0.8
+    assert found.score > 2 * inside_overlap(two_channels(edges), density).score
     assert found.z > 5
     assert found.p == pytest.approx(1e-4)
     assert found.n == N
@@ -54,7 +62,9 @@ def test_noise_has_none_and_its_p_value_is_uniform():
 
 def test_a_map_of_the_bands_inside_is_not_one_of_its_edges():
     density, profile, _ = planted()
-    assert edge_overlap(two_channels(profile), density).p > 0.05
+    # Half of either edge lies in the band, so that its score is positive; that of the inside is nearly one.
+    assert inside_overlap(two_channels(profile), density).score > 0.95
+    assert edge_overlap(two_channels(profile), density).score < 0.4
 
 
 class Slopes(nn.Module):
