@@ -142,8 +142,8 @@ def judge_saliency(
     classifier: with ``system``, ``phases`` and what ``attribution.saliency`` asks for. states: particle counts. phase:
     whose score. channel: whose edges. draws: nets with weights drawn anew.
     Returns ``columns``, ``inside`` and ``sites`` (``Overlap.summary``, of the trained net), ``untrained`` (columns, of
-    the maps of nets drawn anew) and ``randomised``: the rank correlation of the trained net's maps with those, near zero if a map
-    shows what was learned and not the input (``faithfulness.py``).
+    the maps of nets drawn anew) and ``randomised``: the rank correlation of the trained net's maps with those, near
+    zero if a map shows what was learned and not the input (``faithfulness.py``).
     """
     import torch
 

@@ -62,7 +62,7 @@ def derivative_share(kernels: Float[np.ndarray, "kernel kx ky"]) -> Float64[np.n
         planes = derivative_patterns(kernels.shape[1:], width)
         projected = np.einsum("kxy,pxy->kp", np.asarray(kernels, dtype=np.float64), planes)
         best = np.maximum(best, np.square(projected).sum(axis=1))
-    return np.divide(best, squared, out=np.zeros(len(kernels)), where=squared > 0)
+    return np.divide(best, squared, out=np.zeros(len(kernels)), where=squared > 0).clip(max=1.0)
 
 
 def derivative_patterns(shape: tuple[int, ...], width: float) -> Float64[np.ndarray, "2 kx ky"]:

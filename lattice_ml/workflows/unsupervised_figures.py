@@ -12,6 +12,7 @@ from lattice_ml.ensembles.store import points_of
 from lattice_ml.figures import load, save
 from lattice_ml.figures.captions import caption
 from lattice_ml.workflows import label_figures
+from lattice_ml.workflows.unsupervised_numbers import CLAIM
 from lattice_ml.workflows.unsupervised_transitions import ALLOWED
 
 if TYPE_CHECKING:
@@ -35,9 +36,6 @@ STORY = (
     "back_projection",
 )
 """Figures in the order of the paper: its figure 1, what stands behind it, figure 2, 5 and 6."""
-
-CLAIM = 0.999
-"""Share of the variance in seven components that the paper states."""
 
 ORIENTED = ("", ", mirrored", ", third", ", fourth")
 """What tells the oriented groups of one phase apart in a legend."""
