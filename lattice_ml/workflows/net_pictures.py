@@ -14,6 +14,8 @@ from lattice_ml.figures.captions import caption
 if TYPE_CHECKING:
     from torch import nn
 
+    from lattice_ml.systems.base import Point, System
+
 
 def draw_architecture(folder: Path, net: nn.Module, in_channels: int, extents: tuple[int, int], title: str) -> None:
     """The steps of a net on one torus, as ``architecture.png``."""
@@ -41,6 +43,51 @@ def draw_architecture(folder: Path, net: nn.Module, in_channels: int, extents: t
         "What the net does with a configuration, from the input down, drawn from the net itself: the shape that each "
         "step hands on, the function applied to it, and the parameters that the step takes.",
         f"{title}: {len(steps) - 1} steps, {total(steps):,} parameters.",
+    )
+
+
+def draw_saliency_nets(
+    folder: Path,
+    system: System,
+    states: np.ndarray,
+    maps: Mapping[str, np.ndarray],
+    phase: str,
+    point: Point,
+    name: str = "saliency_nets",
+) -> None:
+    """Saliency maps ``[channel, x, y]`` of several nets, by their names, beside the configuration
+    ``[species, x, y]``."""
+    from lattice_ml.explain.edges import edge_overlap, profile_along_x, slope_along_x
+    from lattice_ml.figures import saliency_nets
+    from lattice_ml.workflows.label_figures import channels_of, place
+
+    fields = channels_of(system, states)
+    density = fields[system.channels.index("density")][None]
+    save(
+        folder,
+        name,
+        {
+            "fields": fields,
+            "channels": system.channels,
+            "nets": list(maps),
+            "saliency": np.stack(list(maps.values())),
+            "columns": np.stack([profile_along_x(np.abs(own).sum(axis=0)) for own in maps.values()]),
+            "slope": slope_along_x(density)[0],
+            "score": [edge_overlap(own[None], density).score for own in maps.values()],
+            "phase": phase,
+            "T": point[system.control],
+            **place(point, system.control),
+        },
+        saliency_nets.draw,
+    )
+    caption(
+        folder,
+        name,
+        "Where the nets looked",
+        f"A configuration and the saliency |dS/dI| of the score of {phase}, of each net on a scale of its own. Below: "
+        "both channels together, averaged over y, beside the slope of the density, which is large at the edges of the "
+        "band.",
+        f"Saliency maps of {', '.join(maps)} beside the configuration.",
     )
 
 
