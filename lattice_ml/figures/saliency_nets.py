@@ -7,7 +7,7 @@ from matplotlib.figure import Figure
 
 from lattice_ml.figures import lattice_map
 from lattice_ml.figures.archive import Arrays
-from lattice_ml.figures.style import INK, MUTED, PALETTE, WIDTH, place_title, styled, texts
+from lattice_ml.figures.style import MUTED, PALETTE, WIDTH, place_title, styled, texts
 
 
 @styled
@@ -57,8 +57,8 @@ def draw(arrays: Arrays) -> Figure:
     profile.set_xlim(0, len(x) - 1)
     profile.set_ylim(0, 1.05)
     profile.set_xlabel("$x$  [sites]")
-    profile.set_ylabel("over its largest value", color=INK)
+    profile.set_ylabel("relative")
     profile.legend(loc="upper center", bbox_to_anchor=(0.5, 1.3), ncols=3, fontsize=8)
     where = ",  ".join(part for part in (place_title(arrays), f"$T = {float(arrays['T']):g}$") if part)
-    figure.suptitle(f"{where},  class {texts(arrays['phase'])[0]}", fontsize=10)
+    maps.suptitle(f"{where},  class {texts(arrays['phase'])[0]}", fontsize=10)
     return figure

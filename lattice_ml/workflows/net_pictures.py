@@ -99,7 +99,7 @@ def draw_kernels(
     weights: first-layer weights ``[filter, channel, kx, ky]``. channels: what the system calls them.
     """
     from lattice_ml.explain.kernels import STRONG, judge_kernels, strong_kernels
-    from lattice_ml.figures import kernels
+    from lattice_ml.figures import kernels, lattice_map
 
     arrays: dict[str, Any] = {"nets": list(weights)}
     for number, weight in enumerate(weights.values()):
@@ -107,7 +107,11 @@ def draw_kernels(
         arrays[f"kernels_{number}"] = found.weights
         arrays[f"share_{number}"] = found.share
         arrays[f"names_{number}"] = np.array(
-            [f"{f}, {channels[c]}" for f, c in zip(found.filter, found.channel, strict=True)], dtype=str
+            [
+                f"{f}, {lattice_map.SYMBOLS.get(channels[c], channels[c])}"
+                for f, c in zip(found.filter, found.channel, strict=True)
+            ],
+            dtype=str,
         )
     save(folder, name, arrays, kernels.draw)
     caption(

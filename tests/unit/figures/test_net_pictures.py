@@ -27,7 +27,7 @@ def test_kernels_of_several_nets_stand_side_by_side(tmp_path):
     assert (told["lambda = 0"]["n"], told["lambda = 0.01"]["n"]) == (12, 1)
     assert told["lambda = 0.01"]["value"] == pytest.approx(1)
     assert (tmp_path / "kernels.png").is_file()
-    assert figures.load(tmp_path / "kernels.npz")["names_1"].tolist() == ["1, magnetisation"]
+    assert figures.load(tmp_path / "kernels.npz")["names_1"].tolist() == ["1, $m_i$"]
     draw_kernels(tmp_path, {"nothing": np.zeros((6, 2, 5, 5))}, ("magnetisation", "density"), "none")
     assert (tmp_path / "none.png").is_file()
 
