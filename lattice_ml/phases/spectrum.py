@@ -107,7 +107,9 @@ def leading_shares(
     means = part.mean(axis=0)
     part += means.mean() - means - means[:, None]
     most = min(max(kept, components), len(part) - 1)
-    first = np.sort(eigsh(part, k=most, v0=np.ones(len(part)) + np.arange(len(part)), return_eigenvectors=False))[::-1]
+    # The tail of the leading ones is close together and hardly counts: errors of eigenvalues are of the order of tol².
+    start = 1.0 + np.arange(len(part))
+    first = np.sort(eigsh(part, k=most, v0=start, tol=1e-3, return_eigenvectors=False))[::-1]
     carried = first[:components]
     return np.array(
         [
