@@ -148,6 +148,12 @@ class _WhiteBoxes(Section):
     forests: Annotated[int, Field(ge=0, lt=1000, strict=True)]
 
 
+class _Physics(Section):
+    densities: Annotated[list[Positive], Field(min_length=1)]
+    temperatures: Annotated[list[Positive], Field(min_length=1)]
+    cell: Count
+
+
 class Paths(Section):
     """Where things are written."""
 
@@ -179,8 +185,10 @@ class _Training(_Sampling):
     name: Name
     survey: _Ensemble | None = None
     extrapolation: _Ensemble | None = None
+    ensembles: dict[Name, _Ensemble | None] | None = None
     models: dict[str, _Model] | None = None
     white_boxes: _WhiteBoxes | None = None
+    physics: _Physics | None = None
     data: _Data
     model: _Model
     phases: _Phases
@@ -216,10 +224,17 @@ def validate(config: DictConfig) -> None:
         _schema(plain).model_validate(plain)
     except ValidationError as error:
         raise UserError(sentence(error)) from None
-    for key in ("ensemble", "survey", "extrapolation"):
-        if plain.get(key):
-            with speaking_of(key):
-                _check_points(plain, plain[key])
+    for key, ensemble in _ensembles(plain).items():
+        with speaking_of(key):
+            _check_points(plain, ensemble)
+
+
+def _ensembles(plain: Mapping[str, Any]) -> dict[str, Any]:
+    """Every section that is an ensemble, by its dotted name."""
+    named = {key: plain[key] for key in ("ensemble", "survey", "extrapolation") if plain.get(key)}
+    further = plain.get("ensembles")
+    further = further if isinstance(further, dict) else {}
+    return named | {f"ensembles.{name}": section for name, section in further.items() if section}
 
 
 def _schema(plain: Mapping[str, Any]) -> type[_Sampling]:
@@ -233,12 +248,13 @@ def _schema(plain: Mapping[str, Any]) -> type[_Sampling]:
 def _check_names(plain: Mapping[str, Any]) -> None:
     """Raise ``UserError`` on a key that nothing reads: each must stand in one of the files of conf/."""
     require_known(plain, "", known_names("."))
-    models = {"data": _Data, "phases": _Phases, "white_boxes": _WhiteBoxes, "paths": Paths, "ensemble": _Ensemble}
-    models |= dict.fromkeys(("survey", "extrapolation"), _Ensemble)
+    models = {"data": _Data, "phases": _Phases, "white_boxes": _WhiteBoxes, "physics": _Physics, "paths": Paths}
     for section, model in models.items():
         if isinstance(plain.get(section), dict):
-            known = known_names("ensemble" if model is _Ensemble else section) | model.model_fields.keys()
-            require_known(plain[section], f"{section}.", frozenset(known))
+            require_known(plain[section], f"{section}.", known_names(section) | model.model_fields.keys())
+    for section, ensemble in _ensembles(plain).items():
+        if isinstance(ensemble, dict):
+            require_known(ensemble, f"{section}.", known_names("ensemble") | _Ensemble.model_fields.keys())
 
 
 def require_known(section: Mapping[Any, Any], prefix: str, known: frozenset[str]) -> None:
@@ -257,7 +273,12 @@ def known_names(group: str) -> frozenset[str]:
     names = {str(key) for file in files for key in yaml.safe_load(file.read_text(encoding="utf-8")) or {}}
     if group == ".":
         rooms = {path.name for path in CONF.iterdir() if path.is_dir()}
-        names |= (rooms - {"experiment", "debug", "hydra", "search"}) | {"survey", "extrapolation", "storage"}
+        names |= (rooms - {"experiment", "debug", "hydra", "search"}) | {
+            "survey",
+            "extrapolation",
+            "ensembles",
+            "storage",
+        }
     return frozenset(names - {"defaults", "hydra"})
 
 

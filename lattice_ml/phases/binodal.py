@@ -52,7 +52,7 @@ class Binodals(NamedTuple):
         ]
 
 
-def find_binodals(temperatures: Sequence[float], profiles: Float[np.ndarray, "point replica sample x"]) -> Binodals:
+def find_binodals(temperatures: Sequence[float], profiles: Sequence[Float[np.ndarray, "replica sample x"]]) -> Binodals:
     """Binodals from density profiles along x, averaged over y: a row for each temperature, whatever the mean density.
 
     A replica without any band is left out, and so is a temperature without any. Raises ``ValueError`` if none is left.
@@ -110,6 +110,16 @@ def T_of(
             entry["error"] = float(np.hypot(np.std(hits), T - linear))
         entries.append(entry)
     return entries
+
+
+def coexisting(binodals: Binodals, T: float) -> tuple[float, float] | None:
+    """(rho_l, rho_h) at a temperature between those sampled, log rho interpolated as in ``T_of``; None beyond them."""
+    from scipy.interpolate import PchipInterpolator
+
+    if len(binodals.T) < 2 or not binodals.T[0] <= T <= binodals.T[-1]:
+        return None
+    low, high = (float(np.exp(PchipInterpolator(binodals.T, np.log(rho))(T))) for rho in (binodals.low, binodals.high))
+    return low, high
 
 
 def _inverted(T: np.ndarray, log_density: np.ndarray, wanted: float) -> float | None:

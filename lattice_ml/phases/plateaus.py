@@ -16,7 +16,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 
 EDGE = 30
 """Sites beyond which an edge is no longer felt."""
@@ -86,18 +86,28 @@ def fit_steps(profile: Float[np.ndarray, " x"]) -> Steps | None:
     return fit if sound else None
 
 
-def find_plateaus(profile: Float[np.ndarray, " x"]) -> Plateaus | None:
-    """The densities of the two phases, None where one of them is nowhere ``EDGE`` away from the other."""
+def cores(profile: Float[np.ndarray, " x"]) -> tuple[Bool[np.ndarray, " x"], Bool[np.ndarray, " x"]] | None:
+    """The sites of the gas and of the liquid, ``EDGE`` away from both edges; None where one of them has none.
+
+    Numbered as the profile is given, so that other profiles of the same configuration can be averaged there.
+    """
     fit = fit_steps(profile)
     if fit is None:
         return None
-    rho, x = centred(profile, float(centre(profile))), np.arange(len(profile))
+    length, x = len(profile), np.arange(len(profile))
+    # The gas goes on round the torus: where it is cut open is no edge.
     gas = (x < fit.left - EDGE) | (x > fit.right + EDGE)
-    # The gas goes on round the torus, so its own ends at the cut are no edges; the liquid lies between its two.
     liquid = (x > fit.left + EDGE) & (x < fit.right - EDGE)
     if min(gas.sum(), liquid.sum()) < CORE:
         return None
-    return Plateaus(float(rho[gas].mean()), float(rho[liquid].mean()))
+    back = round(float(centre(profile))) - length // 2
+    return np.roll(gas, back), np.roll(liquid, back)
+
+
+def find_plateaus(profile: Float[np.ndarray, " x"]) -> Plateaus | None:
+    """The densities of the two phases, None where one of them is nowhere ``EDGE`` away from the other."""
+    found = cores(profile)
+    return Plateaus(*(float(profile[sites].mean()) for sites in found)) if found else None
 
 
 def steps(
