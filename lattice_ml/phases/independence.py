@@ -99,6 +99,6 @@ def complaint(named: str, places: Sequence[str], found: LagOne) -> str | None:
     more = f" and {len(bad) - MOST} more" if len(bad) > MOST else ""
     return (
         f"consecutive samples of {named} are correlated at {len(bad)} of {len(places)} points, {shown}{more}, in "
-        f"brackets the correlation ± {found.error:.2f}: they are fewer independent configurations than were counted, so give a "
-        "longer ensemble.protocol.spacing, or a longer waiting where trajectories disagree."
+        f"brackets the correlation ± {found.error:.2f}: there are fewer independent configurations than samples, so give "
+        "a longer ensemble.protocol.spacing, or a longer waiting where trajectories disagree."
     )

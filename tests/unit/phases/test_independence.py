@@ -73,9 +73,7 @@ def test_an_ensemble_is_judged_point_by_point():
     states = np.rint(1000 * series + 20000).astype(np.int64)[..., None, None, None]
     names = ("point", "replica", "sample", "species", "x", "y")
     T = np.arange(12) / 10
-    ensemble = xr.Dataset(
-        {"configurations": (names, states)}, {"T": ("point", T)}, {"plan": {"points": {"T": T.tolist()}}}
-    )
+    ensemble = xr.Dataset({"configurations": (names, states)}, {"T": ("point", T)})
     found, sentences = judge_ensemble(ensemble, Walkers())
     assert found["order"]["not_independent"] == 1
     assert found["order"]["lag_one"]["T = 0.3"] == pytest.approx(lag_one(series).value[3], abs=1e-3)
