@@ -154,6 +154,18 @@ class _Physics(Section):
     cell: Count
 
 
+class _Activity(Section):
+    rules: Annotated[list[dict[str, Annotated[float, BeforeValidator(_number)]]], Field(min_length=2)]
+
+
+class _Film(Section):
+    point: Annotated[int, Field(ge=0, strict=True)] | None = None
+    replica: Annotated[int, Field(ge=0, strict=True)] = 0
+    frames: Annotated[int, Field(ge=2, le=2000, strict=True)] = 60
+    spacing: Positive = 1.0
+    seconds: Positive = 6.0
+
+
 class Paths(Section):
     """Where things are written."""
 
@@ -171,6 +183,8 @@ class _Sampling(Section):
     trust: StrictBool = False
     shard: Annotated[Any, BeforeValidator(parse_shard)] = None
     repair: StrictBool = False
+    movie: StrictBool = False
+    film: _Film | None = None
     paths: Paths
     ensemble: _Ensemble
     system: _Built
@@ -189,6 +203,7 @@ class _Training(_Sampling):
     models: dict[str, _Model] | None = None
     white_boxes: _WhiteBoxes | None = None
     physics: _Physics | None = None
+    activity: _Activity | None = None
     data: _Data
     model: _Model
     phases: _Phases
@@ -249,6 +264,7 @@ def _check_names(plain: Mapping[str, Any]) -> None:
     """Raise ``UserError`` on a key that nothing reads: each must stand in one of the files of conf/."""
     require_known(plain, "", known_names("."))
     models = {"data": _Data, "phases": _Phases, "white_boxes": _WhiteBoxes, "physics": _Physics, "paths": Paths}
+    models |= {"film": _Film, "activity": _Activity}
     for section, model in models.items():
         if isinstance(plain.get(section), dict):
             require_known(plain[section], f"{section}.", known_names(section) | model.model_fields.keys())

@@ -98,7 +98,7 @@ def complaint(named: str, places: Sequence[str], found: LagOne) -> str | None:
     shown = "; ".join(f"{places[k]} ({found.value[k]:.2f})" for k in bad[:MOST])
     more = f" and {len(bad) - MOST} more" if len(bad) > MOST else ""
     return (
-        f"consecutive samples of {named} are correlated at {len(bad)} of {len(places)} points, {shown}{more}, in "
-        f"brackets the correlation ± {found.error:.2f}: there are fewer independent configurations than samples, so give "
-        "a longer ensemble.protocol.spacing, or a longer waiting where trajectories disagree."
+        f"consecutive samples of {named} are correlated at {len(bad)} of {len(places)} points, {shown}{more}, "
+        f"in brackets the correlation ± {found.error:.2f}: there are fewer independent configurations than samples, "
+        "so give a longer ensemble.protocol.spacing, or a longer waiting where trajectories disagree."
     )

@@ -12,7 +12,7 @@ from lattice_ml.ensembles.store import points_of
 from lattice_ml.figures import save
 from lattice_ml.figures.captions import caption
 from lattice_ml.phases.band import mean_and_error
-from lattice_ml.phases.boundary import boundary_table
+from lattice_ml.phases.common_rule import boundaries_by_one_rule
 from lattice_ml.phases.number_fluctuations import (
     SHORTEST,
     box_sides,
@@ -119,8 +119,8 @@ def measure_hysteresis(config: DictConfig, run: Run, sampled: dict[str, xr.Datas
     system = system_of(config, parts[0])
     starts = [str(part.attrs["plan"]["protocol"]["start"]) for part in parts]
     seen = [observed(part, system) for part in parts]
-    rows = boundaries_by_start(parts[:2], seen[:2], starts[:2], system, config.seed)
-    run.results["boundaries"] += rows
+    for rows in boundaries_by_one_rule(parts[:2], system, [f"{start} start" for start in starts[:2]], config.seed):
+        run.results["boundaries"] += rows
     metrics = run.results.setdefault("metrics", {})
     for start, values in zip(starts, seen, strict=True):
         trapped = (values["lane_amplitude"] > LANES) & (values["lane_amplitude"] > values["band_amplitude"])
@@ -153,23 +153,6 @@ def measure_hysteresis(config: DictConfig, run: Run, sampled: dict[str, xr.Datas
         "those of the protocol; errors are of few replicas.",
         "Three observables against temperature from three start states.",
     )
-
-
-def boundaries_by_start(
-    parts: list[xr.Dataset], seen: list[dict[str, np.ndarray]], starts: list[str], system: System, seed: int
-) -> list[dict[str, Any]]:
-    """The boundaries of each start by the system's own rule, whose cuts are the same for all: [] if it has none."""
-    phase = system.recognise({name: np.concatenate([one[name].ravel() for one in seen]) for name in seen[0]})
-    if phase is None:
-        return []
-    rows, first = [], 0
-    for part, values, start in zip(parts, seen, starts, strict=True):
-        shape = values["order"].shape
-        own = phase[first : first + np.prod(shape)].reshape(shape)
-        first += int(np.prod(shape))
-        member = np.eye(len(system.phases))[own]
-        rows += boundary_table(points_of(part), member, system.phases, system.control, f"{start} start", seed)
-    return rows
 
 
 def measure_correlations(config: DictConfig, run: Run, sampled: dict[str, xr.Dataset]) -> None:
