@@ -77,6 +77,14 @@ def require_flock(config: DictConfig) -> None:
     for section in ensembles(config).values():
         if is_family(section):
             raise UserError(f"the ensemble {section.name} is on several tori, and one is wanted here: give one.")
+    for part in ("from_ordered", "from_random"):
+        torus, own = list(further[part].extents), list(config.ensemble.extents)
+        if torus != own:
+            raise UserError(
+                f"starts are compared on one torus, and ensembles.{part}.extents = {torus} are not those of the main "
+                f"ensemble: give ensembles.{part}.extents={own}."
+            )
+    for section in ensembles(config).values():
         prepare_ensemble(config.system, config.sampler, section)  # last: it makes the store
 
 

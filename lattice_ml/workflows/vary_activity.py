@@ -140,8 +140,8 @@ def measure(config: DictConfig, run: Run, rules: list[dict[str, float]], sampled
                 "rule", "v² / D", f"T({low_name})", f"T({high_name})", "window", "liquid's spinodal", "gas's spinodal",
             ],
             "rows": shown,
-            "note": "A band is there or not by the system's own rule, with the same cuts for all. Spinodals are those of "
-            "a mean-field theory without a fitted parameter: between them no homogeneous phase is stable.",
+            "note": "A band is there or not by the system's own rule, with the same cuts for all. Spinodals are those "
+            "of a mean-field theory without a fitted parameter: between them no homogeneous phase is stable.",
         }
     ]  # fmt: skip
     draw(run, arrays, shown, float(run.results["theory"][0]["rho0"]))

@@ -54,6 +54,7 @@ def test_what_is_missing_is_told_in_one_sentence(forked: Callable[..., Any], tmp
         (("experiment=aim_physics", "ensembles.correlation.grid.T=[0]"), "T = 0 is not a temperature"),
         (("experiment=aim_physics", "+ensembles.slabs.replica=2"), "did you mean ensembles.slabs.replicas?"),
         (("experiment=aim_physics", "physics.cell=0"), "physics.cell"),
+        (("experiment=aim_physics", "ensembles.from_random.extents=[27,27]"), "from_random.extents=[81, 81]"),
         (("experiment=aim_eps", "activity.rules=[{eps: 0.5},{T: 1}]"), "which is not varied: give eps and D"),
         (("experiment=aim_eps", "activity.rules=[{eps: 0.5},{D: 1, eps: 0.5}]"), "holds a rule twice"),
         (("experiment=aim_eps", "system=ising", "sampler=ising", "ensemble=ising"), "not of ising"),

@@ -6,6 +6,7 @@ from matplotlib.image import imread
 
 from lattice_ml import figures
 from lattice_ml.figures import (
+    activity,
     band_profiles,
     band_speed,
     binodals,
@@ -76,6 +77,22 @@ CASES = {
             "errors": np.full((2, 3, 3), np.nan),
             "starts": ["band", "random"],
             "names": ["order", "band amplitude", "lane amplitude"],
+        },
+    ),
+    "activity": (
+        activity.draw,
+        {
+            "activity": [3.24, 1.44],
+            "low": [0.41, np.nan],
+            "low_error": [0.01, np.nan],
+            "high": [0.64, 0.65],
+            "high_error": [0.01, np.nan],
+            "label": ["eps = 0.9, D = 1", "eps = 0.6, D = 1"],
+            "theory_activity": [0.1, 3.5],
+            "theory_low": [0.67, 0.55],
+            "theory_high": [0.69, 0.69],
+            "place": 3.0,
+            "place_name": "rho0",
         },
     ),
     "correlation_times": (

@@ -9,7 +9,7 @@ from lattice_ml.systems.active_ising.mean_field import Sites, excess, spinodals
 def test_flips_are_the_average_over_poisson_sites():
     rho, m, T = 3.0, 1.2, 0.6
     rng = np.random.default_rng(0)
-    plus, minus = (rng.poisson(mean, 400_000) for mean in ((rho + m) / 2, (rho - m) / 2))
+    plus, minus = (rng.poisson(mean, 100_000) for mean in ((rho + m) / 2, (rho - m) / 2))
     there = plus + minus > 0
     x = np.where(there, (plus - minus) / np.maximum(plus + minus, 1) / T, 0.0)
     changes = 2 * (minus * np.exp(x) - plus * np.exp(-x))
