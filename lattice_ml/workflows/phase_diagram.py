@@ -87,6 +87,7 @@ def lead(config: DictConfig, system: System, net: nn.Module, announce: Callable[
         with run.step("sample", "sampling " + " and ".join(section.name for section in sections)), keep_threads():
             sampled = [build_ensemble(config.system, config.sampler, section) for section in sections]
             run.results["protocol"] = dict(zip(ensembles(config), map(protocol_of, sampled), strict=True))
+            judge_independence(run, system, sampled)
         ensemble = sampled[0]
         with run.step("embed", "embedding without labels and naming the phases"), keep_threads():
             labels = name_phases(config, run, system, ensemble)
@@ -130,10 +131,26 @@ def build_data(config: DictConfig, system: System, ensemble: xr.Dataset, labels:
     )
 
 
+def judge_independence(run: Run, system: System, sampled: Sequence[xr.Dataset]) -> None:
+    """Correlation of consecutive samples into ``results["independence"]``, and a warning where it is significant."""
+    from lattice_ml.phases.independence import judge_ensemble
+
+    run.results["independence"], run.results["warnings"] = {}, []
+    for ensemble in sampled:
+        name = ensemble.attrs["plan"]["name"]
+        found, complaints = judge_ensemble(ensemble, system)
+        run.results["independence"][name] = found
+        run.results["warnings"] += [f"{name}: {sentence}" for sentence in complaints]
+
+
 def protocol_of(ensemble: xr.Dataset) -> dict[str, Any]:
-    """How an ensemble was made, in few words: the plan with its points as ranges."""
+    """How an ensemble was made, in few words: the plan with its points as ranges, and its torus.
+
+    Labels and boundaries are those of this protocol: start state, waiting time and size.
+    """
     return {
         **summarise(ensemble.attrs["plan"]),
+        "torus": f"{ensemble.sizes['x']} × {ensemble.sizes['y']}",
         "algorithms": sorted({row["algorithm"] for row in ensemble.attrs["sampler"]}),
     }
 
