@@ -174,8 +174,8 @@ def draw_shares(folder: Path, compared: Sequence[Compared]) -> None:
         {
             "l2": [one.judged.l2 for one in compared],
             "criteria": ["physical", "within 0.03 everywhere"],
-            "share": [[row[k]["value"] for row in told] for k in range(2)],
-            "error": [[row[k]["error"] for row in told] for k in range(2)],
+            "share": [column([row[k] for row in told], "value") for k in range(2)],
+            "error": [column([row[k] for row in told], "error") for k in range(2)],
         },
         physical_share.draw,
     )

@@ -75,13 +75,15 @@ def open_finished(folder: Path | str, stores: str | None = None, net: str | None
             section.path = str(Path(stores) / Path(section.path).name)
     if config.get("ensemble") is None or config.workflow._target_.endswith(UNTRAINED):
         raise UserError(
-            f"the run {folder} trained no net on a lattice: give one of workflow=phase_diagram, compare_nets, latents "
-            "or queries."
+            f"the run {folder} trained no net on a lattice: give one of workflow=phase_diagram, phase_committee, "
+            "compare_nets, latents or queries."
         )
     system = build_system(config.system, config.ensemble)
     kind = get_class(config.task._target_)
     if kind.__name__ == "ClassifyPhase":
         return _classifier(folder, config, system)
+    if kind.__name__ == "ClassifyCommittee":
+        return _committee(folder, config, system)
     return _encoder(folder, config, system) if hasattr(kind, "encode") else _members(folder, config, system, net)
 
 
@@ -105,6 +107,20 @@ def _classifier(folder: Path, config: DictConfig, system: System) -> Finished:
 
     task = load_classifier(folder / "checkpoints" / "best.ckpt", build_net(config, system), system)
     return Finished(folder, config, system, task, task, task.phases, True)
+
+
+def _committee(folder: Path, config: DictConfig, system: System) -> Finished:
+    """Of the run's first committee the net with the best validation loss, as the classifier that it is alone."""
+    from lattice_ml.tasks.classify_phase import ClassifyPhase
+    from lattice_ml.tasks.members import load_members
+    from lattice_ml.workflows.phase_committee import build_committee, folder_of
+
+    l2 = float(config.committee.l2[0])
+    path = folder_of(config, folder, l2) / "checkpoints" / "last.ckpt"
+    committee = load_members(path, build_committee(config, system, l2))
+    task = ClassifyPhase(committee.best.member(int(committee.best_loss.argmin())), system, l2=l2)
+    task.scale.copy_(committee.unit)
+    return Finished(folder, config, system, task.eval(), task, task.phases, True)
 
 
 def _members(folder: Path, config: DictConfig, system: System, wanted: str | None) -> Finished:

@@ -18,7 +18,7 @@ from lattice_ml.fitting import fit, next_epoch
 from lattice_ml.loggers import open_loggers, publish
 from lattice_ml.run import ENTRY, Run, open_run
 from lattice_ml.runtime import build, build_family, build_system, ensembles, seed_everything
-from lattice_ml.workflows.committee_checks import require_committee
+from lattice_ml.workflows.committee_checks import require_committee, require_question
 from lattice_ml.workflows.phase_diagram import build_data, build_net, name_phases, protocol_of
 
 if TYPE_CHECKING:
@@ -57,6 +57,7 @@ def find_boundaries(config: DictConfig) -> None:
     from lattice_ml.workflows import committee_figures
     from lattice_ml.workflows.committee_explain import explain
 
+    require_question(config)
     seed_everything(config.seed)
     system = build_system(config.system, config.ensemble)
     build_committee(config, system, 0.0)  # a mistake is told before any work
@@ -151,9 +152,9 @@ def build_committee(config: DictConfig, system: System, l2: float) -> ClassifyCo
     return build(config.task, net=net, system=system, l2=l2)
 
 
-def folder_of(config: DictConfig, run: Run, l2: float) -> Path:
+def folder_of(config: DictConfig, folder: Path, l2: float) -> Path:
     """Where a committee has its checkpoints: the run's folder if it is the only one, else one of its own."""
-    return run.folder if len(config.committee.l2) == 1 else run.folder / "committees" / f"l2={l2:g}"
+    return folder if len(config.committee.l2) == 1 else folder / "committees" / f"l2={l2:g}"
 
 
 def judge(
@@ -170,7 +171,7 @@ def judge(
     from lattice_ml.figures.archive import load
     from lattice_ml.tasks.members import load_members
 
-    folder = folder_of(config, run, l2)
+    folder = folder_of(config, run.folder, l2)
     last, resume = folder / "checkpoints" / "last.ckpt", None
     if last.exists():
         try:
