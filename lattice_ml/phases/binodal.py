@@ -106,7 +106,8 @@ def T_of(
         scatter = np.nan_to_num(error / density)
         drawn = np.log(density) + rng.normal(size=(DRAWS, len(density))) * scatter
         hits = [hit for curve in drawn if (hit := _inverted(binodals.T, curve, np.log(rho0))) is not None]
-        if np.isfinite(error).all() and len(hits) > DRAWS / 2:
+        # Two temperatures alone leave open how the branch bends between them.
+        if np.isfinite(error).all() and len(hits) > DRAWS / 2 and len(density) > 2:
             entry["error"] = float(np.hypot(np.std(hits), T - linear))
         entries.append(entry)
     return entries
