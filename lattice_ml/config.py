@@ -166,6 +166,19 @@ class _Film(Section):
     seconds: Positive = 6.0
 
 
+class _Unsupervised(Section):
+    components: Annotated[int, Field(ge=3, lt=1000, strict=True)]
+    drawn: Annotated[list[Positive], Field(min_length=1, max_length=6)]
+    resamplings: Annotated[int, Field(ge=0, lt=1000, strict=True)]
+    groups: dict[str, Count]
+
+
+class _Committee(Section):
+    members: Count
+    compare: Text | None = None
+    l2: Annotated[list[NonNegative], Field(min_length=1)]
+
+
 class Paths(Section):
     """Where things are written."""
 
@@ -204,6 +217,8 @@ class _Training(_Sampling):
     white_boxes: _WhiteBoxes | None = None
     physics: _Physics | None = None
     activity: _Activity | None = None
+    unsupervised: _Unsupervised | None = None
+    committee: _Committee | None = None
     data: _Data
     model: _Model
     phases: _Phases
@@ -263,8 +278,8 @@ def _schema(plain: Mapping[str, Any]) -> type[_Sampling]:
 def _check_names(plain: Mapping[str, Any]) -> None:
     """Raise ``UserError`` on a key that nothing reads: each must stand in one of the files of conf/."""
     require_known(plain, "", known_names("."))
-    models = {"data": _Data, "phases": _Phases, "white_boxes": _WhiteBoxes, "physics": _Physics, "paths": Paths}
-    models |= {"film": _Film, "activity": _Activity}
+    models = {"data": _Data, "phases": _Phases, "paths": Paths, "white_boxes": _WhiteBoxes, "physics": _Physics}
+    models |= {"activity": _Activity, "film": _Film, "unsupervised": _Unsupervised, "committee": _Committee}
     for section, model in models.items():
         if isinstance(plain.get(section), dict):
             require_known(plain[section], f"{section}.", known_names(section) | model.model_fields.keys())

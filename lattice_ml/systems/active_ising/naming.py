@@ -49,14 +49,14 @@ def band_or_not(observables: Mapping[str, Float[np.ndarray, " n"]]) -> Int64[np.
 
     A band is there where ``density_band``, the k_x = 1 mode of the density, is above a cut; where none is, the
     configuration is liquid if its ``order`` is above another, else gas. The cuts are Otsu's, which lie in the gap of a
-    distribution with two peaks: of log ``density_band``, and of ``order`` where there is no band.
+    distribution with two peaks: of ``density_band``, and of ``order`` where there is no band.
 
     Both phases at the ends are homogeneous up to finite-size noise, <|rho_k|²>^(1/2) / N = 1/sqrt(N) for independent
     particles, and a band of density contrast d that fills a share f has d sin(pi f) / pi: the two are apart wherever
     the torus is wide enough to hold a band. A scan without bands, or without one of the ends, is cut all the same: give
     one that reaches into all three phases.
     """
-    modulation = np.log(np.maximum(observables["density_band"], 1e-12))
+    modulation = observables["density_band"]
     band = modulation > otsu(modulation)
     order = observables["order"]
     ordered = order > otsu(order[~band]) if not band.all() else np.zeros(len(band), dtype=bool)
