@@ -74,7 +74,7 @@ def fit_steps(profile: Float[np.ndarray, " x"]) -> Steps | None:
     length = len(profile)
     rho, x = centred(profile, float(centre(profile))), np.arange(length, dtype=np.float64)
     low, high = np.quantile(rho, (0.1, 0.9))
-    if not high > max(low, 0.0):
+    if not high > SMALLEST_CONTRAST * max(low, 0.0):  # noise only adds to the contrast, so there is no band to fit
         return None
     share = np.clip((rho.mean() - low) / (high - low), 0.1, 0.9)
     first = (low, high, length * (1 - share) / 2, length * (1 + share) / 2, 4.0, 4.0)
