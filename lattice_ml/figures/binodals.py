@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 from matplotlib.figure import Figure
+from matplotlib.ticker import FormatStrFormatter, LogLocator, NullFormatter
 
 from lattice_ml.figures.archive import Arrays
 from lattice_ml.figures.style import INK, PHASE_COLOURS, WIDTH, styled
@@ -28,6 +29,9 @@ def draw(arrays: Arrays) -> Figure:
     middle = len(T) // 2
     ax.text(np.sqrt(low[middle] * high[middle]), T[middle], "L+G", color=INK, ha="center", va="center", weight="bold")
     ax.set_xscale("log")
+    ax.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    ax.xaxis.set_major_formatter(FormatStrFormatter("%g"))
+    ax.xaxis.set_minor_formatter(NullFormatter())
     ax.set_xlabel(r"density $\rho$  [particles per site]")
     ax.set_ylabel("temperature $T$")
     ax.legend(loc="upper left")

@@ -22,7 +22,7 @@ def draw(arrays: Arrays) -> Figure:
         ax.errorbar(
             arrays["mean"], arrays["variance"][k], yerr=np.nan_to_num(arrays["error"][k]),
             fmt=MARKERS[k % len(MARKERS)], color=PALETTE[k % len(PALETTE)], capsize=2,
-            label=f"$T = {T:g}$: $a = {a:.2f} \\pm {error:.2f}$",
+            label=f"$T = {T:g}$: $a = {a:.3f} \\pm {error:.3f}$",
         )  # fmt: skip
     ax.plot(arrays["mean"], arrays["mean"], color=INK, linewidth=1, linestyle="--", label="Poisson, $a = 1$")
     ax.set_xscale("log")

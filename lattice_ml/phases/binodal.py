@@ -7,7 +7,8 @@ with T, so
     L | L+G:  rho_h(T) = rho0,        L+G | G:  rho_l(T) = rho0.
 
 Errors: plateaus are averaged over the samples of a replica, and replicas are independent. Few replicas know their own
-scatter badly (two: one degree of freedom), so the relative scatter of all temperatures of a branch is pooled.
+scatter badly (two: one degree of freedom), so the relative scatter of all temperatures of a branch is pooled. What is
+left of relaxation is added in quadrature: half the change from the first half of the samples to the second.
 
 Source: Solon & Tailleur, PRL 111, 078101 (2013), Fig. 2; PRE 92, 042119 (2015), Sec. III.
 """
@@ -59,17 +60,28 @@ def find_binodals(temperatures: Sequence[float], profiles: Sequence[Float[np.nda
     """
     kept: list[tuple[float, np.ndarray, float]] = []
     for T, replicas in zip(temperatures, profiles, strict=True):
-        found = [[both for profile in samples if (both := find_plateaus(profile))] for samples in replicas]
-        means = np.array([np.mean(own, axis=0) for own in found if own])
-        if len(means):
-            kept.append((T, means, sum(map(len, found)) / (replicas.shape[0] * replicas.shape[1])))
+        found = np.array([[find_plateaus(profile) or (np.nan, np.nan) for profile in samples] for samples in replicas])
+        found = found[np.isfinite(found).any(axis=(1, 2))]
+        if len(found):
+            kept.append((T, found, np.isfinite(found[..., 0]).sum() / (replicas.shape[0] * replicas.shape[1])))
     if not kept:
         raise ValueError("no profile holds a band with two plateaus")
     kept.sort(key=lambda row: row[0])
-    densities = np.array([means.mean(axis=0) for _, means, _ in kept])
-    errors = densities * _pooled([means for _, means, _ in kept])
-    T, bands = (np.array([row[k] for row in kept]) for k in (0, 2))
+    means = [np.nanmean(found, axis=1) for _, found, _ in kept]
+    densities = np.array([own.mean(axis=0) for own in means])
+    errors = np.hypot(densities * _pooled(means), [_drift(found) for _, found, _ in kept])
+    T, bands = (np.array([row[k] for row in kept], dtype=np.float64) for k in (0, 2))
     return Binodals(T, densities[:, 0], errors[:, 0], densities[:, 1], errors[:, 1], bands)
+
+
+def _drift(found: Float[np.ndarray, "replica sample 2"]) -> Float[np.ndarray, " 2"]:
+    """Half the change of both densities from the first half of the samples to the second; 0 where a half is missing."""
+    half = found.shape[1] // 2
+    halves = [part.reshape(-1, 2) for part in (found[:, :half], found[:, half:])]
+    if any(not np.isfinite(part).any() for part in halves):
+        return np.zeros(2)
+    early, late = (np.nanmean(part, axis=0) for part in halves)
+    return np.abs(late - early) / 2
 
 
 def _pooled(replicas: list[np.ndarray]) -> Float[np.ndarray, "point 2"]:
@@ -106,7 +118,8 @@ def T_of(
         scatter = np.nan_to_num(error / density)
         drawn = np.log(density) + rng.normal(size=(DRAWS, len(density))) * scatter
         hits = [hit for curve in drawn if (hit := _inverted(binodals.T, curve, np.log(rho0))) is not None]
-        if np.isfinite(error).all() and len(hits) > DRAWS / 2:
+        # Two temperatures alone leave open how the branch bends between them.
+        if np.isfinite(error).all() and len(hits) > DRAWS / 2 and len(density) > 2:
             entry["error"] = float(np.hypot(np.std(hits), T - linear))
         entries.append(entry)
     return entries

@@ -22,6 +22,8 @@ EDGE = 30
 """Sites beyond which an edge is no longer felt."""
 CORE = 20
 """Sites that a plateau needs beyond the edges, at least."""
+ITERATIONS = 400
+"""Of the fit: enough for edges as sharp as a site; what needs more has none."""
 SMALLEST_CONTRAST = 1.5
 """high / low: below it the two are noise of one phase."""
 
@@ -72,13 +74,13 @@ def fit_steps(profile: Float[np.ndarray, " x"]) -> Steps | None:
     length = len(profile)
     rho, x = centred(profile, float(centre(profile))), np.arange(length, dtype=np.float64)
     low, high = np.quantile(rho, (0.1, 0.9))
-    if not high > max(low, 0.0):
+    if not high > SMALLEST_CONTRAST * max(low, 0.0):  # noise only adds to the contrast, so there is no band to fit
         return None
     share = np.clip((rho.mean() - low) / (high - low), 0.1, 0.9)
     first = (low, high, length * (1 - share) / 2, length * (1 + share) / 2, 4.0, 4.0)
     bounds = ([0, 0, 0, 0, 0.3, 0.3], [np.inf, np.inf, length, length, length / 4, length / 4])
     try:
-        found, _ = curve_fit(steps, x, rho, p0=np.clip(first, bounds[0], bounds[1]), bounds=bounds, max_nfev=2000)
+        found, _ = curve_fit(steps, x, rho, p0=np.clip(first, bounds[0], bounds[1]), bounds=bounds, max_nfev=ITERATIONS)
     except RuntimeError:  # no convergence
         return None
     fit = Steps(*map(float, found))
@@ -89,10 +91,13 @@ def fit_steps(profile: Float[np.ndarray, " x"]) -> Steps | None:
 def cores(profile: Float[np.ndarray, " x"]) -> tuple[Bool[np.ndarray, " x"], Bool[np.ndarray, " x"]] | None:
     """The sites of the gas and of the liquid, ``EDGE`` away from both edges; None where one of them has none.
 
+    None as well where an edge is itself wider than ``EDGE``: the profile rises all the way, as that of a cold band does
+    that has not relaxed.
+
     Numbered as the profile is given, so that other profiles of the same configuration can be averaged there.
     """
     fit = fit_steps(profile)
-    if fit is None:
+    if fit is None or max(fit.left_width, fit.right_width) > EDGE:
         return None
     length, x = len(profile), np.arange(len(profile))
     # The gas goes on round the torus: where it is cut open is no edge.

@@ -6,13 +6,14 @@ import numpy as np
 import pytest
 
 from lattice_ml.phases.binodal import Binodals, T_of, find_binodals
+from lattice_ml.phases.plateaus import steps
 
 LENGTH, HEIGHT = 400, 32
 
 
 def band(low, high, rng):
-    """A noisy profile of half gas and half liquid, somewhere on the torus."""
-    rho = np.where(np.arange(LENGTH) < LENGTH // 2, high, low)
+    """A noisy profile of half gas and half liquid, somewhere on the torus, with edges of a few sites."""
+    rho = steps(np.arange(LENGTH), low, high, LENGTH / 4, 3 * LENGTH / 4, 6.0, 4.0)
     return np.roll(rng.poisson(rho * HEIGHT) / HEIGHT, rng.integers(LENGTH))
 
 
@@ -36,8 +37,9 @@ def test_densities_and_errors_of_planted_bands():
     for value, error, truth in ((found.low, found.low_error, low), (found.high, found.high_error, high)):
         expected = np.sqrt(truth / (140 * HEIGHT * 12))
         assert np.all(np.abs(value - truth) < 4 * expected)
-        # Pooled over 3 × 2 degrees of freedom: a scatter of 1 / sqrt(12) = 29 %; Poisson's own differs by T.
-        assert np.all((error > 0.2 * expected) & (error < 2.5 * expected))
+        # Pooled over 3 × 2 degrees of freedom: a scatter of 1 / sqrt(12) = 29 %; Poisson's own differs by T, and the
+        # halves of the samples differ by a normal number of half of which the standard deviation is expected too.
+        assert np.all((error > 0.2 * expected) & (error < np.hypot(2.5, 3.5) * expected))
     json.dumps(found.summary(), allow_nan=False)
 
 
@@ -51,6 +53,15 @@ def test_temperatures_and_replicas_without_a_band_are_left_out():
     assert found.bands.tolist() == [1, 0.5]
     with pytest.raises(ValueError, match="no profile"):
         find_binodals([0.9], gas[None])
+
+
+def test_densities_that_still_change_say_so():
+    rng = np.random.default_rng(4)
+    profiles = np.array([[[band(1.0, 5.0 - 0.1 * s, rng) for s in range(4)] for _ in range(2)]])
+    found = find_binodals([0.3], profiles)
+    # Halves of 4.95 and 4.75: half their difference is 0.1, Poisson's scatter 0.01.
+    assert found.high_error[0] == pytest.approx(0.1, abs=0.03)
+    assert found.low_error[0] < 0.03
 
 
 def test_a_single_replica_has_no_error():

@@ -72,3 +72,10 @@ def test_a_band_too_narrow_for_a_plateau_has_steps_and_no_plateaus():
     assert fit is not None
     assert fit.width == pytest.approx(60, abs=2)
     assert find_plateaus(rho) is None
+
+
+def test_a_profile_that_rises_all_the_way_has_no_plateau():
+    # A rear edge as of a cold band that has not relaxed: steps are found, plateaus are not.
+    x = np.arange(LENGTH)
+    rho = np.where((x > 20) & (x < 360), 1.3 + 0.7 * (x - 20) / 340, 0.2)
+    assert find_plateaus(rho) is None
