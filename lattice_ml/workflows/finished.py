@@ -6,14 +6,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 from hydra.utils import get_class
 from omegaconf import DictConfig, OmegaConf
 
 from lattice_ml.config import validate
 from lattice_ml.errors import UserError
 from lattice_ml.run import finished
-from lattice_ml.runtime import build, build_system, ensembles
+from lattice_ml.runtime import build, build_system, ensembles, family
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -37,20 +36,19 @@ class Finished:
     outputs: tuple[str, ...]
     classes: bool
 
-    def ensemble(self) -> xr.Dataset:
-        """The ensemble that it was trained on. Raises ``UserError`` if its store is not there any more."""
+    def unseen(self) -> xr.Dataset:
+        """An ensemble on the torus of the training that shares no trajectory with it: the replicas of the test; where
+        nets were compared, the survey, all of whose trajectories are others (``net_checks``). Raises ``UserError`` if
+        a store is not there any more."""
+        from lattice_ml.data.dealing import deal_replicas
         from lattice_ml.ensembles.store import open_ensemble
 
-        return open_ensemble(self.config.ensemble.path)
-
-    def held_out(self) -> np.ndarray:
-        """Numbers of the replicas that the training did not learn from: those of the test, else of the validation."""
-        from lattice_ml.data.dealing import deal_replicas
-
-        count, split = int(self.config.ensemble.replicas), self.config.data.get("split")
-        if split is None:  # of many replicas, those that MemberData holds back are not written down: take any
-            return np.arange(count)
-        return deal_replicas(count, list(split), self.config.seed)["test"]
+        ensemble, split = self.config.ensemble, self.config.data.get("split")
+        if split is not None:
+            dealt = deal_replicas(int(ensemble.replicas), list(split), self.config.seed)
+            return open_ensemble(ensemble.path).isel(replica=dealt["test"])
+        own = next(section for section in family(self.config.survey) if section.extents == ensemble.extents)
+        return open_ensemble(own.path)
 
 
 def open_finished(folder: Path | str, stores: str | None = None, net: str | None = None) -> Finished:
