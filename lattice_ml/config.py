@@ -148,6 +148,19 @@ class _WhiteBoxes(Section):
     forests: Annotated[int, Field(ge=0, lt=1000, strict=True)]
 
 
+class _Unsupervised(Section):
+    components: Annotated[int, Field(ge=3, lt=1000, strict=True)]
+    drawn: Annotated[list[Positive], Field(min_length=1, max_length=6)]
+    resamplings: Annotated[int, Field(ge=0, lt=1000, strict=True)]
+    groups: dict[str, Count]
+
+
+class _Committee(Section):
+    members: Count
+    compare: Text | None = None
+    l2: Annotated[list[NonNegative], Field(min_length=1)]
+
+
 class Paths(Section):
     """Where things are written."""
 
@@ -181,6 +194,8 @@ class _Training(_Sampling):
     extrapolation: _Ensemble | None = None
     models: dict[str, _Model] | None = None
     white_boxes: _WhiteBoxes | None = None
+    unsupervised: _Unsupervised | None = None
+    committee: _Committee | None = None
     data: _Data
     model: _Model
     phases: _Phases
@@ -233,7 +248,8 @@ def _schema(plain: Mapping[str, Any]) -> type[_Sampling]:
 def _check_names(plain: Mapping[str, Any]) -> None:
     """Raise ``UserError`` on a key that nothing reads: each must stand in one of the files of conf/."""
     require_known(plain, "", known_names("."))
-    models = {"data": _Data, "phases": _Phases, "white_boxes": _WhiteBoxes, "paths": Paths, "ensemble": _Ensemble}
+    models = {"data": _Data, "phases": _Phases, "paths": Paths, "ensemble": _Ensemble}
+    models |= {"white_boxes": _WhiteBoxes, "unsupervised": _Unsupervised, "committee": _Committee}
     models |= dict.fromkeys(("survey", "extrapolation"), _Ensemble)
     for section, model in models.items():
         if isinstance(plain.get(section), dict):

@@ -1,6 +1,11 @@
-"""Augmentation by the symmetries of the lattice, on the device where the states lie."""
+"""Augmentation by the symmetries of the lattice, on the device where the states lie; and several, one after another.
+
+What changes numbers of particles is in ``particles.py``.
+"""
 
 from __future__ import annotations
+
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import torch
@@ -28,6 +33,21 @@ class TorusShift:
         dx = torch.randint(extent_x, (batch, 1), generator=generator)
         dy = torch.randint(extent_y, (batch, 1), generator=generator)
         return (_shift_blocks if states.device.type == "cpu" else _shift_sites)(states, dx, dy)
+
+
+class Chain:
+    """Several augmentations, one after the other; each draws from the same generator in turn."""
+
+    def __init__(self, steps: Sequence[Callable[[Tensor, torch.Generator], Tensor]]) -> None:
+        self.steps = list(steps)
+
+    def __call__(
+        self, states: Shaped[Tensor, "batch species x y"], generator: torch.Generator
+    ) -> Shaped[Tensor, "batch species x y"]:
+        """States of the same shape; their dtype may be another."""
+        for step in self.steps:
+            states = step(states, generator)
+        return states
 
 
 def _shift_blocks(states: Tensor, dx: Tensor, dy: Tensor) -> Tensor:

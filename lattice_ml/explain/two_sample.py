@@ -35,7 +35,7 @@ def compare(
 ) -> Comparison:
     """E of two sets of features, each divided by its spread over ``a`` (over both if it is constant there).
 
-    groups: trajectories, kept whole. Four a side can be dealt in 35 ways that differ, so p is never below 1/35.
+    groups: trajectories, kept whole. Four a side can be dealt in 35 ways that differ, so p stays about 1/35 at least.
     """
     both = np.concatenate((a, b)).astype(np.float64)
     varies = np.ptp(both, axis=0) > 0

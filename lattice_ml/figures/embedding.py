@@ -18,7 +18,7 @@ def draw(arrays: Arrays) -> Figure:
     ``place_name``, if there is one.
     """
     plane, phase, phases = arrays["umap"], arrays["phase"], texts(arrays["phases"])
-    figure = Figure(figsize=(WIDTH, 3.2))
+    figure = Figure(figsize=(WIDTH, 3.2 if len(phases) < 5 else 3.6))
     by_temperature, by_phase = figure.subplots(1, 2, sharex=True, sharey=True)
     # Points are drawn in an order without meaning, so that no temperature hides another.
     order = np.random.default_rng(0).permutation(len(plane))
@@ -35,7 +35,10 @@ def draw(arrays: Arrays) -> Figure:
         by_phase.scatter([], [], c=colour, s=30, label=name)
     if (phase < 0).any():
         by_phase.scatter([], [], c=MUTED, s=30, label="none")
-    by_phase.legend(loc="upper center", bbox_to_anchor=(0.5, -0.15), ncols=4, handletextpad=0.1, columnspacing=0.8)
+    columns = 4 if len(phases) < 5 else 2
+    by_phase.legend(
+        loc="upper center", bbox_to_anchor=(0.5, -0.15), ncols=columns, handletextpad=0.1, columnspacing=0.8
+    )
     by_temperature.set_ylabel("UMAP 2")
     for ax in (by_temperature, by_phase):
         ax.set_xlabel("UMAP 1", labelpad=3)

@@ -6,7 +6,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from lattice_ml.figures.archive import Arrays
-from lattice_ml.figures.style import MUTED, PALETTE, WIDTH, styled
+from lattice_ml.figures.style import INK, MUTED, PALETTE, WIDTH, styled
 
 
 @styled
@@ -14,9 +14,10 @@ def draw(arrays: Arrays) -> Figure:
     """Above, the share of the variance of each component (logarithmic); below, the y-averaged leading components.
 
     ``ratios`` [component]: lambda_i / sum lambda. ``profiles`` [drawn component, x]: the y-average of w_i, in the
-    units of a unit vector w_i on the lattice.
+    units of a unit vector w_i on the lattice. ``spread`` [drawn component, x]: its standard deviation over y, of which
+    a band of three is drawn. ``floor`` [component]: the ratios that noise alone would have, if they are known.
     """
-    ratios, profiles = arrays["ratios"], arrays["profiles"]
+    ratios, profiles, spread = arrays["ratios"], arrays["profiles"], arrays["spread"]
     figure = Figure(figsize=(WIDTH, 5.4))
     spectrum, shapes = figure.subplots(2, 1, height_ratios=(2, 3))
 
@@ -25,7 +26,12 @@ def draw(arrays: Arrays) -> Figure:
     spectrum.vlines(number, 1e-12, ratios, colors=colours, linewidth=1)
     spectrum.scatter(number, ratios, c=colours, s=26, zorder=3)
     spectrum.set_yscale("log")
-    positive = ratios[ratios > 0]
+    shown = ratios
+    if "floor" in arrays:
+        spectrum.plot(number, arrays["floor"], color=INK, linewidth=1, linestyle="--", label="shot noise alone")
+        spectrum.legend(loc="upper right")
+        shown = np.concatenate((ratios, arrays["floor"]))
+    positive = shown[shown > 0]
     if len(positive):
         spectrum.set_ylim(positive.min() / 2, min(positive.max() * 2, 2))
     spectrum.set_xlabel("component $i$")
@@ -33,11 +39,15 @@ def draw(arrays: Arrays) -> Figure:
     spectrum.grid(False, axis="x")
 
     # Components are drawn one under the other, a common distance apart, each on its own zero line.
-    distance = 2.4 * float(np.abs(profiles).max() or 1)
+    distance = 2.4 * float(np.max(np.abs(profiles) + 3 * spread) or 1)
     x = np.arange(profiles.shape[1])
-    for k, profile in enumerate(profiles):
-        shapes.axhline(-k * distance, color=MUTED, linewidth=0.6)
-        shapes.plot(x, profile - k * distance, color=PALETTE[k % len(PALETTE)])
+    for k, (profile, sigma) in enumerate(zip(profiles, spread, strict=True)):
+        colour, zero = PALETTE[k % len(PALETTE)], -k * distance
+        shapes.axhline(zero, color=MUTED, linewidth=0.6)
+        shapes.fill_between(
+            x, profile - 3 * sigma + zero, profile + 3 * sigma + zero, color=colour, alpha=0.25, linewidth=0
+        )
+        shapes.plot(x, profile + zero, color=colour)
     shapes.set_yticks([-k * distance for k in range(len(profiles))], [f"$w_{{{k + 1}}}$" for k in range(len(profiles))])
     shapes.set_xlim(0, len(x) - 1)
     shapes.set_xlabel("$x$  [sites]")

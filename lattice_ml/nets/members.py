@@ -16,7 +16,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
 from lattice_ml.data.dealing import stream_seed
@@ -69,6 +69,12 @@ class Members(nn.Module):
         net = copy.deepcopy(self.template)
         net.load_state_dict({name: value[m].detach().cpu() for name, value in self.state_dict().items()})
         return net.train(self.training)
+
+    @torch.no_grad()
+    def adopt(self, which: Bool[Tensor, " member"], other: Members) -> None:
+        """Take the weights of the members ``which`` from other ones."""
+        for own, weight in zip(self.parameters(), other.parameters(), strict=True):
+            own[which] = weight[which]
 
     def forward(
         self, x: Float[Tensor, "member batch channel x y"] | Float[Tensor, "batch channel x y"]

@@ -42,7 +42,7 @@ class PhaseCNN(nn.Module):
             )
         if padding_mode not in ("zeros", "circular"):
             raise UserError(f"padding_mode = {padding_mode} is not known: give model.padding_mode=zeros or circular.")
-        self.in_channels = in_channels
+        self.in_channels, self.outputs = in_channels, classes
         self.conv1 = PairedConv2d(in_channels, filters, 5, padding_mode=padding_mode)
         self.conv2 = PairedConv2d(filters, filters, 5, padding_mode=padding_mode)
         self.conv3 = nn.Conv2d(filters, filters, 3, padding="same", padding_mode=padding_mode)

@@ -55,17 +55,29 @@ class Embedding:
 
 
 def embed(ensemble: xr.Dataset, system: System, components: int = 25, neighbours: int = 15, seed: int = 0) -> Embedding:
-    """Embed a whole ensemble.
+    """Embed a whole ensemble: see ``embed_field``.
 
     ensemble: with ``configurations`` [point, replica, sample, species, x, y]; it must fit in memory as float32.
+    """
+    return embed_field(order_field(ensemble, system), system.mirror, components, neighbours, seed)
+
+
+def embed_field(
+    field: Float32[np.ndarray, "n x y"],
+    mirror: Callable[[np.ndarray], np.ndarray],
+    components: int = 25,
+    neighbours: int = 15,
+    seed: int = 0,
+) -> Embedding:
+    """Embed configurations of the order field, whose ``mirror`` the system knows.
+
     components: principal components kept. neighbours: UMAP's ``n_neighbors``. seed: of the randomised singular value
     decomposition, the images and UMAP; the same seed gives the same plane.
     """
-    field = order_field(ensemble, system)
     count, *extents = field.shape
     matrix = field.reshape(count, -1)
     ratios, weights, mean, principal = principal_components(matrix, min(components, *matrix.shape), seed)
-    images = symmetric_images(field, mean, weights, max(1, math.ceil(ROWS / count) - 1), seed, system.mirror)
+    images = symmetric_images(field, mean, weights, max(1, math.ceil(ROWS / count) - 1), seed, mirror)
     everything = np.concatenate((principal[:, None], images), axis=1)
     plane = lay_out(everything.reshape(-1, principal.shape[1]), neighbours, seed).reshape(count, -1, 2)
     return Embedding(

@@ -16,6 +16,7 @@ Source of the idea: Casert et al., PRE 99, 023304, Sec. III (there a human named
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -26,7 +27,8 @@ from lattice_ml.ensembles.store import points_of
 from lattice_ml.errors import UserError
 from lattice_ml.phases.boundary import boundary_table, ordered_assignment
 from lattice_ml.phases.embed import Embedding
-from lattice_ml.systems.base import System
+from lattice_ml.phases.groups import group_twins, orient_groups
+from lattice_ml.systems.base import Point, System
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -37,18 +39,14 @@ SMALLEST_SHARES = (0.06, 0.045, 0.03, 0.02, 0.014, 0.01)
 SMALLEST = 5
 """Configurations that the smallest cluster has at least."""
 
-TWIN = 0.15
-"""Share of a cluster's images that must fall into another cluster for the two to be one group: well above the stray
-images at the rim of a cluster, well below the share of one of three arcs into which a ring of band positions may
-break."""
-
 
 @dataclass(frozen=True)
 class Labels:
     """Phases of an ensemble found without labels; phases are indices into ``phases``.
 
     labels: by the temperature range that the configuration lies in. phase: by its own cluster. cluster: numbers of
-    the clusters of the plane, -1 where HDBSCAN saw noise. shares: of each phase among the configurations of a point.
+    the clusters of the plane, -1 where HDBSCAN saw noise. group: numbers of the oriented groups, which a mirror image
+    tells apart (``groups.py``). shares: of each phase among the configurations of a point.
     transitions: contract 4's list with ``"method": "umap"``. observables: means over the configurations of a phase.
     """
 
@@ -56,6 +54,7 @@ class Labels:
     labels: Int64[np.ndarray, "point replica sample"]
     phase: Int64[np.ndarray, "point replica sample"]
     cluster: Int64[np.ndarray, "point replica sample"]
+    group: Int64[np.ndarray, "point replica sample"]
     shares: Float[np.ndarray, "point phase"]
     transitions: list[dict[str, Any]]
     observables: dict[str, dict[str, float]]
@@ -70,6 +69,7 @@ class Labels:
         return {
             "transitions": self.transitions,
             "clusters": int(self.cluster.max()) + 1,
+            "groups": int(self.group.max()) + 1,
             "noise": float((self.cluster < 0).mean()),
             "moved": float((self.phase != self.labels).mean()),
             "counts": {name: int((self.labels == k).sum()) for k, name in enumerate(self.phases)},
@@ -83,23 +83,42 @@ def name_clusters(
     system: System,
     seed: int = 0,
 ) -> Labels:
-    """Label an embedded ensemble, which must be one scan of the control parameter.
+    """Label an embedded ensemble, which must be one scan of the control parameter; ``seed`` of the bootstrap.
 
-    seed: of the bootstrap.
-    Raises ``UserError`` if the ensemble holds several scans, or if no clustering of the plane shows the system's phases
-    in the order that the system states.
+    Raises ``UserError`` as ``find_phases`` does.
     """
-    control = np.asarray(ensemble[system.control].values, dtype=np.float64)
+    shape = tuple(ensemble.sizes[name] for name in ("point", "replica", "sample"))
+    return find_phases(embedding, read_observables(ensemble, system), points_of(ensemble), shape, system, seed)
+
+
+def read_observables(ensemble: xr.Dataset, system: System) -> dict[str, Float[np.ndarray, " n"]]:
+    """The system's observables of every configuration, n over (point, replica, sample), sample fastest."""
+    configurations = ensemble["configurations"].transpose("point", "replica", "sample", "species", "x", "y")
+    found = [system.observables(configurations[k].to_numpy(), point) for k, point in enumerate(points_of(ensemble))]
+    return {name: np.concatenate([point[name].ravel() for point in found]) for name in found[0]}
+
+
+def find_phases(
+    embedding: Embedding,
+    observables: Mapping[str, Float[np.ndarray, " n"]],
+    points: Sequence[Point],
+    shape: tuple[int, ...],
+    system: System,
+    seed: int = 0,
+) -> Labels:
+    """Label the configurations of one scan from their place in the plane.
+
+    observables: of the configurations, in the order of the embedding. points: of the scan. shape: (points, replicas,
+    samples). seed: of the bootstrap.
+    Raises ``UserError`` if there are several scans, or if no clustering of the plane shows the system's phases in the
+    order that the system states.
+    """
+    control = np.array([point[system.control] for point in points])
     if len(np.unique(control)) < len(control):
         raise UserError(
             f"this ensemble has several points at the same {system.control}, and labels are found along a single scan: "
             f"give one value of every other parameter, e.g. ensemble.grid.rho0=[3]."
         )
-    configurations = ensemble["configurations"].transpose("point", "replica", "sample", "species", "x", "y")
-    shape = configurations.shape[:3]
-    points = points_of(ensemble)
-    observables = [system.observables(configurations[k].to_numpy(), points[k]) for k in range(shape[0])]
-    flat = {name: np.concatenate([point[name].ravel() for point in observables]) for name in observables[0]}
     everything = np.concatenate((embedding.plane[:, None], embedding.images), axis=1)
     plane = everything.reshape(-1, 2)
 
@@ -109,11 +128,10 @@ def name_clusters(
         if raw.max() < 0:
             continue
         cluster = join_noise(plane, raw).reshape(everything.shape[:2])
-        raw = raw.reshape(cluster.shape)[:, 0]
-        group = group_twins(cluster[:, 0], cluster[:, 1:])[cluster[:, 0]]
-        group = np.unique(group, return_inverse=True)[1]
+        raw, own = raw.reshape(cluster.shape)[:, 0], cluster[:, 0]
+        group = np.unique(group_twins(own, cluster[:, 1:])[own], return_inverse=True)[1]
         seen.append(int(group.max()) + 1)
-        names = system.name_groups(flat, group)
+        names = system.name_groups(observables, group)
         if names is None or set(names) != set(system.phases):
             continue
         index = np.array([system.phases.index(name) for name in names])
@@ -124,14 +142,16 @@ def name_clusters(
         ranges[sorting] = ordered_assignment(shares[sorting])
         if len(np.unique(ranges)) < len(system.phases):
             continue
+        oriented = orient_groups(own, cluster[:, 1:]).of_cluster[own]
         return Labels(
             phases=tuple(system.phases),
             labels=np.broadcast_to(ranges[:, None, None], shape).copy(),
             phase=phase,
             cluster=raw.reshape(shape),
+            group=np.unique(oriented, return_inverse=True)[1].reshape(shape),
             shares=shares,
-            transitions=boundary_table(points_of(ensemble), member, system.phases, system.control, "umap", seed),
-            observables=_means(flat, phase.ravel(), system.phases),
+            transitions=boundary_table(points, member, system.phases, system.control, "umap", seed),
+            observables=_means(observables, phase.ravel(), system.phases),
         )
     raise UserError(
         f"the embedding shows {' or '.join(map(str, sorted(set(seen)))) or 'no'} groups of configurations that do not "
@@ -160,23 +180,6 @@ def join_noise(plane: Float32[np.ndarray, "n 2"], cluster: Int64[np.ndarray, " n
     joined = cluster.copy()
     joined[~clustered] = nearest.predict(plane[~clustered])
     return joined
-
-
-def group_twins(
-    cluster: Int64[np.ndarray, " n"], images: Int64[np.ndarray, "n image"]
-) -> Int64[np.ndarray, " cluster"]:
-    """Number of the group that each cluster belongs to.
-
-    cluster: of each configuration. images: of its symmetric images. Clusters a and b are twins if at least the share
-    TWIN of a's images lie in b, or the other way round; groups are the connected sets of twins.
-    """
-    from scipy.sparse.csgraph import connected_components
-
-    count = int(max(cluster.max(), images.max())) + 1
-    flow = np.zeros((count, count))
-    np.add.at(flow, (np.repeat(cluster, images.shape[1]), images.ravel()), 1)
-    flow /= np.maximum(flow.sum(axis=1, keepdims=True), 1)
-    return connected_components(flow >= TWIN, directed=False)[1].astype(np.int64)
 
 
 def _means(

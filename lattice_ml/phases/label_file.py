@@ -18,7 +18,7 @@ import numpy as np
 from lattice_ml.files import write_file
 from lattice_ml.phases.label import Labels
 
-ARRAYS = ("labels", "phase", "cluster", "shares")
+ARRAYS = ("labels", "phase", "cluster", "group", "shares")
 
 
 def save_labels(path: Path, labels: Labels) -> None:

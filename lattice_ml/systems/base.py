@@ -121,6 +121,15 @@ class System(Protocol):
         """The first channel ``[..., x, y]`` under the system's own symmetry beside translations."""
         ...
 
+    def recognise(self, observables: Mapping[str, np.ndarray]) -> np.ndarray | None:
+        """The phase of every configuration of one scan by a rule on its observables, nothing learned: an index into
+        ``phases``, int64 ``[n]``; None where the system has no such rule.
+
+        observables: name -> ``[n]``, as of ``observables``, of all configurations of the scan: a rule may cut where
+        their distribution has its gap.
+        """
+        ...
+
     def name_groups(self, observables: Mapping[str, np.ndarray], group: np.ndarray) -> list[str] | None:
         """A phase for each group of configurations, or None if the groups are no phases.
 

@@ -1,6 +1,6 @@
-"""How M members are trained at once, and judged: what the tasks on flux configurations share.
+"""How M members are trained at once, and judged: what all tasks for several instances of a net share.
 
-A task of this kind says what its targets, its loss and its scores are; everything else is here. The members do not see
+A task of this kind says what its loss and its scores are; everything else is here. The members do not see
 one another: the loss is the sum of their own mean losses, AdamW acts on each weight by itself, the learning rate is a
 function of the step alone, and each member keeps the weights of its own best epoch.
 """
@@ -23,8 +23,9 @@ from torch.optim import lr_scheduler
 from lattice_ml.checkpoints import read_checkpoint
 from lattice_ml.data.members import Batch
 from lattice_ml.errors import UserError
+from lattice_ml.nets.committee import Committee
 from lattice_ml.nets.members import Members
-from lattice_ml.systems.base import Point, System
+from lattice_ml.systems.base import System
 
 Schedule = Literal["constant", "cosine", "one_cycle"]
 SITES = 1 << 16
@@ -44,6 +45,11 @@ class MemberTask(L.LightningModule):
     Metrics, medians over members: ``train/loss``, ``val/loss``, ``val/<score>`` and ``val/best``. ``best_loss``,
     ``waited`` ``[member]`` and the weights ``best`` are part of the checkpoint, which holds tensors and plain values
     only; so a restarted run is the uninterrupted one.
+
+    Tasks that ``workflow=compare_nets`` trains say two more things, as static methods: ``require(system, parameters)``
+    raises ``UserError`` if the question makes no sense on the system or on ensembles with these parameters;
+    ``targets(system, states, point)`` is what the net is to say of configurations drawn at a point, float32
+    ``[configuration, output]``.
     """
 
     outputs: tuple[str, ...] = ()
@@ -56,7 +62,7 @@ class MemberTask(L.LightningModule):
 
     def __init__(
         self,
-        net: Members,
+        net: Members | Committee,
         system: System,
         lr: float = 1e-2,
         weight_decay: float = 0.0,
@@ -82,9 +88,10 @@ class MemberTask(L.LightningModule):
         self.save_hyperparameters(
             {"task": type(self).__name__, "system": system.parameters(), "members": net.members, **settings}
         )
-        self.net, self.system, self.patience = net, system, patience
+        self.net: Any = net  # what it offers beyond calls differs from kind to kind
+        self.system, self.patience = system, patience
         self.lr, self.weight_decay, self.amsgrad, self.schedule = lr, weight_decay, amsgrad, schedule
-        self.best = copy.deepcopy(net).requires_grad_(False)
+        self.best: Any = copy.deepcopy(net).requires_grad_(False)
         self.register_buffer("best_loss", torch.full((net.members,), math.inf, dtype=torch.float64))
         self.register_buffer("waited", torch.zeros(net.members, dtype=torch.int64))
         self.register_buffer("shift", torch.zeros(net.members, len(self.outputs)))
@@ -92,18 +99,6 @@ class MemberTask(L.LightningModule):
         self._sums: dict[str, Tensor] = {}
         self._count = 0
         self._trained: list[tuple[int, Tensor]] = []
-
-    @staticmethod
-    @abstractmethod
-    def require(system: System, parameters: tuple[str, ...]) -> None:
-        """Raise ``UserError`` if the question makes no sense on the system, or on ensembles with these parameters."""
-
-    @staticmethod
-    @abstractmethod
-    def targets(
-        system: System, states: Integer[np.ndarray, "configuration species x y"], point: Point
-    ) -> Float32[np.ndarray, "configuration output"]:
-        """What the net is to say of configurations that were drawn at ``point``."""
 
     @abstractmethod
     def losses(
@@ -116,6 +111,14 @@ class MemberTask(L.LightningModule):
         self, prediction: Float[Tensor, "member batch output"], y: Float[Tensor, "*member batch output"]
     ) -> dict[str, Float[Tensor, "member batch"]]:
         """What is reported, for each sample; ``prediction`` is in the units of the targets."""
+
+    def answer(self, net: Members | Committee, x: Float[Tensor, "*member batch channel x y"]) -> Tensor:
+        """What the net says of the system's channels, ``[member, batch, output]``."""
+        return net(x)
+
+    def penalties(self) -> Float[Tensor, " member"] | float:
+        """What is minimised beside the losses, e.g. the size of each member's weights."""
+        return 0.0
 
     def predicted(self, output: Float[Tensor, "member batch output"]) -> Float[Tensor, "member batch output"]:
         """The net's output in the units of the targets."""
@@ -139,9 +142,10 @@ class MemberTask(L.LightningModule):
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         x, y = batch
-        own = self.losses(self.net(x), y).mean(1)
+        output = self.answer(self.net, x)
+        own = self.losses(output, y).mean(1) + self.penalties()
         # self.log would take as long as a small net's step; what is kept here is logged at the end of the epoch.
-        self._trained.append((x.shape[1], own.detach()))
+        self._trained.append((output.shape[1], own.detach()))
         return own.sum()
 
     def on_validation_epoch_start(self) -> None:
@@ -149,15 +153,16 @@ class MemberTask(L.LightningModule):
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
         x, y = batch
-        output = self.net(x)
+        output = self.answer(self.net, x)
         found = {"loss": self.losses(output, y), **self.scores(self.predicted(output), y)}
-        self._count += y.shape[-2]
+        self._count += output.shape[1]
         for name, value in found.items():
             self._sums[name] = self._sums.get(name, 0) + value.double().sum(1)
 
     @torch.no_grad()
     def on_validation_epoch_end(self) -> None:
         means = {name: value / self._count for name, value in self._sums.items()}
+        means["loss"] = means["loss"] + self.penalties()
         if self.trainer.state.fn == "fit" and not self.trainer.sanity_checking:
             self._keep_best(means["loss"])
         if self._trained:
@@ -171,8 +176,7 @@ class MemberTask(L.LightningModule):
     def _keep_best(self, loss: Float64[Tensor, " member"]) -> None:
         running = ~self.stopped
         better = running & (loss < self.best_loss)
-        for weight, best in zip(self.net.parameters(), self.best.parameters(), strict=True):
-            best[better] = weight[better]
+        self.best.adopt(better, self.net)
         self.best_loss = torch.where(better, loss, self.best_loss)
         self.waited = torch.where(better, 0, self.waited + running.long())
 
@@ -198,7 +202,7 @@ class MemberTask(L.LightningModule):
         step = max(1, SITES // int(np.prod(states.shape[-2:])))
         for first in range(0, len(states), step):
             part = torch.as_tensor(states[first : first + step], device=self.device)
-            output = self.best(self.system.to_channels(part))
+            output = self.answer(self.best, self.system.to_channels(part))
             found[:, first : first + step] = self.predicted(output).float().cpu().numpy()
         return found
 

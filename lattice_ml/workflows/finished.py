@@ -14,6 +14,9 @@ from lattice_ml.errors import UserError
 from lattice_ml.run import finished
 from lattice_ml.runtime import build, build_system, ensembles, family
 
+UNTRAINED = (".fit_white_boxes", ".find_without_labels")
+"""Workflows whose runs hold no net."""
+
 if TYPE_CHECKING:
     import xarray as xr
     from torch import nn
@@ -68,7 +71,7 @@ def open_finished(folder: Path | str, stores: str | None = None, net: str | None
     if stores is not None:
         for section in ensembles(config).values():
             section.path = str(Path(stores) / Path(section.path).name)
-    if config.get("ensemble") is None or config.workflow._target_.endswith(".fit_white_boxes"):
+    if config.get("ensemble") is None or config.workflow._target_.endswith(UNTRAINED):
         raise UserError(
             f"the run {folder} trained no net on a lattice: give one of workflow=phase_diagram, compare_nets, latents "
             "or queries."

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -28,14 +29,20 @@ OBSERVABLES = {
 """Those that are drawn of a system that has them."""
 
 
-def draw_components(folder: Path, embedding: Embedding) -> None:
-    """Principal components, before any name is given."""
+def draw_components(folder: Path, ratios: np.ndarray, components: np.ndarray, floor: np.ndarray | None = None) -> None:
+    """Principal components [component, x, y] and their ratios; ``floor`` [component]: those of noise, if known."""
     from lattice_ml.figures import pca
 
+    drawn = components[:DRAWN_COMPONENTS]
     save(
         folder,
         "pca",
-        {"ratios": embedding.ratios, "profiles": embedding.components[:DRAWN_COMPONENTS].mean(axis=2)},
+        {
+            "ratios": ratios,
+            "profiles": drawn.mean(axis=2),
+            "spread": drawn.std(axis=2),
+            **({} if floor is None else {"floor": floor}),
+        },
         pca.draw,
     )
     caption(
@@ -43,15 +50,24 @@ def draw_components(folder: Path, embedding: Embedding) -> None:
         "pca",
         "Principal components",
         "Share of the variance of each principal component of the order field, of all variance including the "
-        "components not kept; below, the leading components averaged over y. What may stand anywhere along x, such as "
-        "a travelling band, appears as pairs of waves of periods L, L/2, L/3.",
-        f"Explained-variance ratios of {len(embedding.ratios)} principal components, and the x-profiles of the first "
+        "components not kept; below, the leading components averaged over y, with a band of three standard deviations "
+        "over y. What may stand anywhere along x, such as a travelling band, appears as pairs of waves of periods L, "
+        "L/2, L/3." + ("" if floor is None else " Dashed: the spectrum that counted particles have without any order."),
+        f"Explained-variance ratios of {len(ratios)} principal components, and the x-profiles of the first "
         f"{DRAWN_COMPONENTS}.",
     )
 
 
-def draw_plane(folder: Path, system: System, ensemble: xr.Dataset, embedding: Embedding, phase: np.ndarray) -> None:
-    """The UMAP plane; ``phase`` [configuration]: indices into the system's phases, -1 where there is none (yet)."""
+def draw_plane(
+    folder: Path,
+    system: System,
+    ensemble: xr.Dataset,
+    embedding: Embedding,
+    phase: np.ndarray,
+    names: Sequence[str] = (),
+) -> None:
+    """The UMAP plane; ``phase`` [configuration]: indices into ``names``, by default the system's phases, -1 where there
+    is none (yet)."""
     from lattice_ml.figures import embedding as plane
 
     control = np.asarray(ensemble[system.control].values)
@@ -62,7 +78,7 @@ def draw_plane(folder: Path, system: System, ensemble: xr.Dataset, embedding: Em
             "umap": embedding.plane,
             "T": np.repeat(control, len(phase) // len(control)),
             "phase": phase,
-            "phases": system.phases,
+            "phases": list(names or system.phases),
             **place(points_of(ensemble)[0], system.control),
         },
         plane.draw,
@@ -80,7 +96,7 @@ def draw_plane(folder: Path, system: System, ensemble: xr.Dataset, embedding: Em
 
 def draw_labels(folder: Path, system: System, ensemble: xr.Dataset, labels: Labels) -> None:
     """What the clusters say: the observables along the scan, and one configuration of each phase."""
-    from lattice_ml.figures import configurations, order_parameter
+    from lattice_ml.figures import order_parameter
 
     control = np.asarray(ensemble[system.control].values)
     points = points_of(ensemble)
@@ -116,8 +132,16 @@ def draw_labels(folder: Path, system: System, ensemble: xr.Dataset, labels: Labe
         "Observables against temperature with the transition temperatures of the clusters.",
     )
 
-    middles = [labels.middle(control, phase) for phase in range(len(system.phases))]
-    fields = np.stack([channels_of(system, ensemble["configurations"][k, 0, -1].to_numpy()) for k in middles])
+    draw_configurations(
+        folder, system, ensemble, [labels.middle(control, phase) for phase in range(len(system.phases))]
+    )
+
+
+def draw_configurations(folder: Path, system: System, ensemble: xr.Dataset, shown: Sequence[int]) -> None:
+    """One configuration of each phase, in their order; ``shown``: numbers of the points."""
+    from lattice_ml.figures import configurations
+
+    fields = np.stack([channels_of(system, ensemble["configurations"][k, 0, -1].to_numpy()) for k in shown])
     save(
         folder,
         "configurations",
@@ -125,8 +149,8 @@ def draw_labels(folder: Path, system: System, ensemble: xr.Dataset, labels: Labe
             "fields": fields,
             "channels": system.channels,
             "phases": system.phases,
-            "T": control[middles],
-            **place(points[0], system.control),
+            "T": np.asarray(ensemble[system.control].values)[list(shown)],
+            **place(points_of(ensemble)[0], system.control),
         },
         configurations.draw,
     )
@@ -134,7 +158,7 @@ def draw_labels(folder: Path, system: System, ensemble: xr.Dataset, labels: Labe
         folder,
         "configurations",
         "Typical configurations",
-        "The last sample of the first replica at the middle temperature of each phase.",
+        "The last sample of the first replica at one temperature of each phase.",
         f"Maps of {' and '.join(system.channels)} of one configuration of each phase.",
     )
 

@@ -154,7 +154,7 @@ def compare_prior(config: DictConfig, run: Run, system: System, task: Autoencode
     own, groups = held.states[rows], held.groups[rows]
     highest = [int(np.quantile(own[:, s], 0.999)) + 1 for s in range(own.shape[1])]
     lowest = [int(own[:, s].min()) for s in range(own.shape[1])]
-    half = np.random.default_rng(config.seed).permutation(int(groups.max()) + 1)[groups] % 2 == 0
+    half = groups % 2 == 0  # every other trajectory: of two held-out replicas, one at every point
     torch.manual_seed(config.seed)
     again = task.draw(task.posteriors(held.channels[rows[~half]]).sample(), config.seed)
     true, false, recoded = (summaries(system, states, lowest, highest) for states in (own, drawn, again))

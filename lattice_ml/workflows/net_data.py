@@ -81,6 +81,7 @@ def all_targets(config: DictConfig, lesson: Lesson, tests: list[Test]) -> dict[s
 
 def cases(config: DictConfig, task: MemberTask, tests: list[Test]) -> Iterator[Case]:
     """Every test ensemble that the net takes, point by point; a net that flattens takes its own torus alone."""
+    targets = get_class(config.task._target_).targets
     for part, dataset in tests:
         extents = (dataset.sizes["x"], dataset.sizes["y"])
         if task.net.template.architecture == "FL" and extents != task.net.template.extents:
@@ -90,7 +91,7 @@ def cases(config: DictConfig, task: MemberTask, tests: list[Test]) -> Iterator[C
         for number, point in enumerate(points_of(dataset)):
             states = dataset["configurations"][number].to_numpy()
             states = states.reshape(-1, *states.shape[2:])
-            yield Case(part, torus_name(extents), point, states, task.targets(system, states, point), chain)
+            yield Case(part, torus_name(extents), point, states, targets(system, states, point), chain)
 
 
 def described(datasets: list[xr.Dataset]) -> dict[str, Any]:

@@ -158,7 +158,7 @@ def name_phases(config: DictConfig, run: Run, system: System, ensemble: xr.Datas
         few, many = (part["configurations"].isel(species=0, x=0, y=0).size for part in (ensemble, whole))
         run.console.print(f"data.memory leaves room to embed {few:,} of {many:,} configurations", highlight=False)
     embedding = embed(ensemble, system, **config.phases)
-    label_figures.draw_components(run.figures, embedding)
+    label_figures.draw_components(run.figures, embedding.ratios, embedding.components)
     label_figures.draw_plane(
         run.figures, system, ensemble, embedding, np.full(len(embedding.plane), -1)
     )  # if naming fails

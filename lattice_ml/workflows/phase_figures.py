@@ -68,10 +68,15 @@ def draw_predictions(
 
     rows: contract 4's boundaries. trained: the places of the training data, the parameters beside the control.
     """
-    from lattice_ml.figures import phase_diagram, probabilities
+    draw_probabilities(folder, phases, scans, rows)
+    if scans[0].place:
+        draw_phase_diagram(folder, phases, scans, rows, trained)
 
-    boundary_T = [np.nan if row["T"] is None else row["T"] for row in rows]
-    boundary_error = [np.nan if row["error"] is None else row["error"] for row in rows]
+
+def draw_probabilities(folder: Path, phases: tuple[str, ...], scans: list[Scan], rows: list[dict[str, Any]]) -> None:
+    """Class probabilities of every scan, with the boundaries in them."""
+    from lattice_ml.figures import probabilities
+
     longest = max(len(scan.T) for scan in scans)
 
     def stacked(arrays: list[np.ndarray]) -> np.ndarray:
@@ -90,8 +95,7 @@ def draw_predictions(
             "error": np.nan_to_num(stacked([scan.error for scan in scans])),
             "phases": phases,
             "boundary_scan": [number_of(row, scans) for row in rows],
-            "boundary_T": boundary_T,
-            "boundary_error": boundary_error,
+            **boundary_arrays(rows),
         },
         probabilities.draw,
     )
@@ -104,16 +108,31 @@ def draw_predictions(
         "the probabilities of neighbouring phases cross.",
         "Class probabilities against temperature, a panel per scan.",
     )
-    if not scans[0].place:
-        return
+
+
+def boundary_arrays(rows: Sequence[dict[str, Any]]) -> dict[str, list[float]]:
+    """Temperatures and errors of boundaries as arrays, nan where there is none."""
+    return {
+        "boundary_T": [np.nan if row["T"] is None else row["T"] for row in rows],
+        "boundary_error": [np.nan if row["error"] is None else row["error"] for row in rows],
+    }
+
+
+def draw_phase_diagram(
+    folder: Path, phases: tuple[str, ...], scans: list[Scan], rows: list[dict[str, Any]], trained: Sequence[Point]
+) -> None:
+    """The boundaries in the plane of the control parameter and the parameter in which the scans differ."""
+    from lattice_ml.figures import phase_diagram
+
     control = np.concatenate([scan.T for scan in scans])
+    found = boundary_arrays(rows)
     save(
         folder,
         "phase_diagram",
         {
             **places([scans[number_of(row, scans)].place for row in rows]),
-            "T": boundary_T,
-            "error": boundary_error,
+            "T": found["boundary_T"],
+            "error": found["boundary_error"],
             "transition": [row["transition"] for row in rows],
             "method": [row["method"] for row in rows],
             "phases": phases,

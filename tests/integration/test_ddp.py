@@ -75,7 +75,7 @@ def label(run: Path) -> None:
     """Labels by temperature, as a run would have found them; saves it UMAP, which no rank but the first runs anyway."""
     phase = np.broadcast_to(np.repeat([0, 1, 2], 3)[:, None, None], (9, 3, 3)).astype(np.int64)
     shares = np.eye(3)[phase[:, 0, 0]]
-    save_labels(run / "labels.npz", Labels(("L", "L+G", "G"), phase, phase, phase, shares, [], {}))
+    save_labels(run / "labels.npz", Labels(("L", "L+G", "G"), phase, phase, phase, phase, shares, [], {}))
 
 
 @pytest.fixture(scope="module")

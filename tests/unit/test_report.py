@@ -76,7 +76,12 @@ def page_of(folder):
 @pytest.fixture(scope="module")
 def finished_run(tmp_path_factory):
     folder = tmp_path_factory.mktemp("runs") / "0001"
-    figures.save(folder / "figures", "pca", {"ratios": [0.5, 0.2], "profiles": np.eye(2, 9)}, pca.draw)
+    figures.save(
+        folder / "figures",
+        "pca",
+        {"ratios": [0.5, 0.2], "profiles": np.eye(2, 9), "spread": np.zeros((2, 9))},
+        pca.draw,
+    )
     counts = {"counts": [[3, 1], [0, 4]], "phases": ["L", "G"]}
     for name in ("phase_diagram", "confusion", "uncaptioned"):
         figures.save(folder / "figures", name, counts, confusion.draw)

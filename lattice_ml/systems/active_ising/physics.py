@@ -168,6 +168,12 @@ class ActiveIsing:
         themselves: a spin flip turns the drift round, and the reflection turns it back."""
         return -field[..., ::-1, :]
 
+    def recognise(self, observables: Mapping[str, np.ndarray]) -> np.ndarray | None:
+        """A band is there or not, and if not, is the lattice polarised: see ``naming.band_or_not``."""
+        from lattice_ml.systems.active_ising.naming import band_or_not
+
+        return band_or_not(observables)
+
     def name_groups(self, observables: Mapping[str, np.ndarray], group: np.ndarray) -> list[str] | None:
         """A phase for each group of configurations, or None if they are not phases: see ``naming.flocking_phases``."""
         from lattice_ml.systems.active_ising.naming import flocking_phases

@@ -171,6 +171,10 @@ class ComplexScalar:
         """The fluxes k_t ``[..., x, y]`` reflected in space: x -> -x leaves every weight as it is."""
         return field[..., ::-1].copy()
 
+    def recognise(self, observables: Mapping[str, np.ndarray]) -> np.ndarray | None:
+        """None: no transition is sought in it."""
+        return None
+
     def name_groups(self, observables: Mapping[str, np.ndarray], group: np.ndarray) -> list[str] | None:
         """None: nothing here classifies phases (on a torus of finite width they are joined smoothly)."""
         return None

@@ -46,7 +46,15 @@ CASES = {
             "place_name": "rho0",
         },
     ),
-    "pca": (pca.draw, {"ratios": 0.5 ** np.arange(1, 9), "profiles": RNG.normal(size=(5, 12))}),
+    "pca": (
+        pca.draw,
+        {
+            "ratios": 0.5 ** np.arange(1, 9),
+            "profiles": RNG.normal(size=(5, 12)),
+            "spread": RNG.uniform(0.05, 0.1, (5, 12)),
+            "floor": np.full(8, 0.01),
+        },
+    ),
     "embedding": (
         embedding.draw,
         {

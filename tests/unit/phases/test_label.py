@@ -8,7 +8,7 @@ import xarray as xr
 
 from lattice_ml.errors import UserError
 from lattice_ml.phases.embed import Embedding
-from lattice_ml.phases.label import find_clusters, group_twins, join_noise, name_clusters
+from lattice_ml.phases.label import find_clusters, join_noise, name_clusters
 from lattice_ml.systems.active_ising.naming import flocking_phases
 from lattice_ml.systems.active_ising.physics import ActiveIsing
 
@@ -85,7 +85,7 @@ def test_planted_phases_are_named_and_located():
 def test_summary_is_plain_json():
     ensemble, embedding = planted_ensemble()
     summary = json.loads(json.dumps(name_clusters(embedding, ensemble, SYSTEM).summary()))
-    assert summary["clusters"] == 5
+    assert summary["clusters"] == summary["groups"] == 5
     assert summary["moved"] == 0
     assert summary["counts"] == {"L": 48, "L+G": 96, "G": 72}
     assert summary["observables"]["L"]["order"] == pytest.approx(0.96, abs=0.02)
@@ -132,20 +132,6 @@ def test_noise_joins_its_nearest_cluster():
     cluster = np.array([0, 1, 2, -1, -1, -1])
     assert join_noise(plane, cluster).tolist() == [0, 1, 2, 1, 2, 0]
     assert join_noise(plane[:3], cluster[:3]).tolist() == [0, 1, 2]
-
-
-def test_twins_are_joined_and_stray_images_do_not_join():
-    # 0 and 1 are mirror images of one another; 2, 3 and 4 are arcs of one ring; 5 is its own image.
-    rng = np.random.default_rng(0)
-    cluster = np.repeat(np.arange(6), 100)
-    images = np.repeat(cluster[:, None], 2, axis=1)
-    images[:200, 0] = 1 - cluster[:200]
-    images[200:500] = rng.integers(2, 5, (300, 2))
-    images[:5, 1] = 5  # 2.5 % of the images of cluster 0 go astray
-    group = group_twins(cluster, images)
-    assert group[0] == group[1]
-    assert group[2] == group[3] == group[4]
-    assert len(np.unique(group)) == 3
 
 
 def flock(order, modulation, each=20):

@@ -13,9 +13,9 @@ from lattice_ml.phases.label_file import load_labels, save_labels
 
 def labels() -> Labels:
     generator = np.random.default_rng(0)
-    three = [generator.integers(0, 3, (4, 2, 3)) for _ in range(3)]
+    four = [generator.integers(0, 3, (4, 2, 3)) for _ in range(4)]
     row = {"rho0": 3.0, "transition": "L|L+G", "T": 0.1 + 0.2, "error": None, "method": "umap"}
-    return Labels(("L", "L+G", "G"), *three, generator.random((4, 3)), [row], {"L": {"m": 1 / 3}})
+    return Labels(("L", "L+G", "G"), *four, generator.random((4, 3)), [row], {"L": {"m": 1 / 3}})
 
 
 def test_every_bit_comes_back(tmp_path: Path) -> None:

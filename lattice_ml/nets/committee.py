@@ -1,0 +1,75 @@
+"""Several nets of one architecture, of any kind, trained at once in one process: a deep ensemble.
+
+All members see the same batches in the same order and differ by their first weights, so data, augmentation and
+everything else that comes before the nets is paid for once. Members of nets that are lists of layers can share more:
+``nets/members.py``.
+
+Source: B. Lakshminarayanan, A. Pritzel & C. Blundell, "Simple and scalable predictive uncertainty estimation using deep
+ensembles", NeurIPS 2017: members that differ by initialisation alone are diverse enough to tell what one does not know.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor, nn
+
+from lattice_ml.data.dealing import stream_seed
+from lattice_ml.nets.members import INITIALISE
+
+
+class Committee(nn.Module):
+    """The nets ``[member]``; ``[batch, channel, x, y]`` -> ``[member, batch, output]``.
+
+    Each net has the attributes ``in_channels`` and ``outputs``.
+    """
+
+    def __init__(self, nets: Sequence[nn.Module]) -> None:
+        super().__init__()
+        self.nets = nn.ModuleList(nets)
+
+    @classmethod
+    def initialise(cls, build: Callable[[], nn.Module], members: int, seed: int) -> Committee:
+        """``members`` nets of ``build()``; the weights of member m are a function of (seed, m) alone."""
+        nets = []
+        with torch.random.fork_rng(devices=()):
+            for m in range(members):
+                torch.manual_seed(stream_seed(seed, INITIALISE, m))
+                nets.append(build())
+        return cls(nets)
+
+    @property
+    def members(self) -> int:
+        return len(self.nets)
+
+    @property
+    def template(self) -> nn.Module:
+        """A net that shows what all are."""
+        return self.nets[0]
+
+    def member(self, m: int) -> nn.Module:
+        """Net m itself."""
+        return self.nets[m]
+
+    def forward(self, x: Float[Tensor, "batch channel x y"]) -> Float[Tensor, "member batch output"]:
+        return torch.stack([net(x) for net in self.nets])
+
+    def everywhere(self, x: Float[Tensor, "batch channel x y"]) -> Float[Tensor, "member batch output"]:
+        """The mean output over the translations that cells of c × c sites break: f̄(x) = c⁻² sum_{a, b < c} f(x moved by
+        (a, b)), which no translation changes where f is one of cells (an attribute ``cell`` of the nets); else f(x)."""
+        cell = int(getattr(self.template, "cell", 1))
+        moved = [torch.roll(x, (a, b), dims=(-2, -1)) for a in range(cell) for b in range(cell)]
+        return torch.stack([self(own) for own in moved]).mean(0)
+
+    def squares(self) -> Float[Tensor, " member"]:
+        """sum w² of each member over the weights of its convolutions and dense layers, not the biases."""
+        layers = [[m.weight for m in net.modules() if isinstance(m, nn.Conv2d | nn.Linear)] for net in self.nets]
+        return torch.stack([torch.stack([weight.square().sum() for weight in own]).sum() for own in layers])
+
+    @torch.no_grad()
+    def adopt(self, which: Bool[Tensor, " member"], other: Committee) -> None:
+        """Take the weights of the members ``which`` from another committee."""
+        for m in torch.nonzero(which)[:, 0].tolist():
+            self.nets[m].load_state_dict(other.nets[m].state_dict())

@@ -1,0 +1,35 @@
+"""What would stop a comparison of committees later, found before any work."""
+
+from __future__ import annotations
+
+from omegaconf import DictConfig
+
+from lattice_ml.config import speaking_of
+from lattice_ml.data.dealing import deal_replicas
+from lattice_ml.errors import UserError
+from lattice_ml.runtime import ensembles, family, prepare_ensemble
+from lattice_ml.systems.base import System
+from lattice_ml.workflows.phase_checks import require_disjoint
+
+
+def require_committee(config: DictConfig, system: System) -> None:
+    """Raise ``UserError`` unless task, data and ensembles are those of committees that classify phases."""
+    if config.get("models") or not config.task._target_.endswith(".ClassifyCommittee") or not config.get("committee"):
+        raise UserError(
+            "workflow=phase_committee trains committees of one net to classify phases: leave out models, and give "
+            "task=classify_committee, e.g. experiment=aim_boundaries."
+        )
+    if config.data.get("split") is None:
+        raise UserError("committees learn from labelled phases: give data=default or data=particles.")
+    if "survey" not in ensembles(config):
+        raise UserError("committees are compared on a survey: give one, e.g. ensemble@survey=aim_boundaries.")
+    if config.ckpt_path not in (None, "last"):
+        raise UserError("workflow=phase_committee trains from the beginning: leave out ckpt_path.")
+    if config.trainer.get("strategy") is not None or config.trainer.devices not in (1, "1", "auto"):
+        raise UserError("a committee trains in one process: leave out trainer=ddp and trainer.devices.")
+    deal_replicas(config.ensemble.replicas, list(config.data.split), config.seed)
+    require_disjoint(config, system)
+    for key, section in ensembles(config).items():
+        with speaking_of(key):
+            for member in family(section):
+                prepare_ensemble(config.system, config.sampler, member)  # last: it makes the store
