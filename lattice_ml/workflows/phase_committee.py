@@ -124,9 +124,9 @@ def build_committee(config: DictConfig, system: System, l2: float) -> ClassifyCo
     return build(config.task, net=net, system=system, l2=l2)
 
 
-def folder_of(config: DictConfig, run: Run, l2: float) -> Path:
+def folder_of(config: DictConfig, folder: Path, l2: float) -> Path:
     """Where a committee has its checkpoints: the run's folder if it is the only one, else one of its own."""
-    return run.folder if len(config.committee.l2) == 1 else run.folder / "committees" / f"l2={l2:g}"
+    return folder if len(config.committee.l2) == 1 else folder / "committees" / f"l2={l2:g}"
 
 
 def judge(
@@ -143,7 +143,7 @@ def judge(
     from lattice_ml.figures.archive import load
     from lattice_ml.tasks.members import load_members
 
-    folder = folder_of(config, run, l2)
+    folder = folder_of(config, run.folder, l2)
     last, resume = folder / "checkpoints" / "last.ckpt", None
     if last.exists():
         try:
