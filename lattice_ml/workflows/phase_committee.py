@@ -19,7 +19,8 @@ from lattice_ml.loggers import open_loggers, publish
 from lattice_ml.run import ENTRY, Run, open_run
 from lattice_ml.runtime import build, build_family, build_system, ensembles, seed_everything
 from lattice_ml.workflows.committee_checks import require_committee, require_question
-from lattice_ml.workflows.phase_diagram import build_data, build_net, name_phases, protocol_of
+from lattice_ml.workflows.phase_names import name_phases, protocol_of
+from lattice_ml.workflows.phase_training import build_data, build_net
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -177,6 +178,7 @@ def judge(
         try:
             load_members(last, task)
             resume = last
+            task.train()
             run.console.print(f"going on from {last}, epoch {next_epoch(last)}", highlight=False, soft_wrap=True)
         except UserError as error:
             run.console.print(f"starting anew: {error}", highlight=False, soft_wrap=True)
