@@ -21,6 +21,7 @@ from lattice_ml.phases.band import (
     travel,
 )
 from lattice_ml.phases.binodal import Binodals, T_of, coexisting, find_binodals
+from lattice_ml.phases.truth import recognised
 from lattice_ml.report.numbers import with_error
 from lattice_ml.run import Run
 from lattice_ml.runtime import build
@@ -32,7 +33,9 @@ if TYPE_CHECKING:
     from lattice_ml.systems.base import System
 
 NARROWEST, WIDEST = 0.1, 0.9
-"""Shares of the torus between which the lever rule is tested: beyond, the finite torus holds no band."""
+"""Shares of the torus between which the lever rule is tested."""
+BANDED = 0.9
+"""Share of the configurations that must show a band at a temperature where its width is measured."""
 
 
 class Profiles(NamedTuple):
@@ -88,9 +91,13 @@ def by_temperature(profiles: Profiles, control: str) -> tuple[list[float], list[
 
 
 def measure_widths(dataset: xr.Dataset, system: System, binodals: Binodals) -> Widths:
-    """Widths wherever the lever rule of the binodals allows a band that the torus can hold."""
+    """Widths at the temperatures at which the configurations show a band, by the system's rule if it has one."""
+    seen = recognised(dataset, system)
+    banded = np.ones(dataset.sizes["point"]) if seen is None else seen.mean(axis=(1, 2))[:, len(system.phases) // 2]
     rows = []
-    for point, own in zip(points_of(dataset), dataset["configurations"], strict=True):
+    for point, own, share in zip(points_of(dataset), dataset["configurations"], banded, strict=True):
+        if share < BANDED:
+            continue
         pair = coexisting(binodals, point[system.control])
         rho0 = float(own[0, 0].sum() / (own.sizes["x"] * own.sizes["y"]))
         lever = lever_rule(rho0, *pair) if pair else 0.0
