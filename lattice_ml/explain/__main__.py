@@ -7,7 +7,8 @@ Writes ``<run>/explain/<method>/`` with figures, results.json and a page. Method
   features      output=<name> kinds=[linear,tree,random_forest] forests=10 seed=0
   hidden        layer=<name> colour=[<observable>,...] seed=0
 
-For all: stores=<folder>, where the ensembles of the run lie now; net=<name>, one of several that were compared.
+For all: stores=<folder>, where the ensembles of the run lie now; net=<name>, one of several that were compared,
+or the committee of an L2 term, net=0.01.
 """
 
 from __future__ import annotations

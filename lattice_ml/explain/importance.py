@@ -138,11 +138,10 @@ def falls_when_shuffled(
 ) -> tuple[Float64[np.ndarray, " columns"], float]:
     """How much R² falls when each set of columns is shuffled, its rows staying whole; and R² as it is."""
     values, target = test.values, np.asarray(test.target, dtype=np.float64)
-    predict = (lambda x: model.predict_proba(x)[:, 1]) if hasattr(model, "predict_proba") else model.predict
     variance = max(float(target.var()), 1e-300)
 
     def lost(x: np.ndarray) -> np.ndarray:
-        return ((predict(x.reshape(-1, values.shape[1])).reshape(len(x), -1) - target) ** 2).mean(axis=1) / variance
+        return ((mean(model, x.reshape(-1, values.shape[1])).reshape(len(x), -1) - target) ** 2).mean(axis=1) / variance
 
     before, falls = float(lost(values[None])[0]), np.zeros(len(columns))
     # A call of a forest costs as much as some thousand rows, so many tables are shown to it at once.
@@ -155,6 +154,14 @@ def falls_when_shuffled(
             shuffled[:, columns[number]] = values[rng.permutation(len(values))][:, columns[number]]
         np.add.at(falls, numbers, (lost(tables) - before) / SHUFFLES)
     return falls, 1 - before
+
+
+def mean(model: Any, values: Float[np.ndarray, "n feature"]) -> Float64[np.ndarray, " n"]:
+    """The target that the model expects, of classes 0 and 1 the probability of 1. (A forest of resampled trajectories
+    may have seen one class alone.)"""
+    if not hasattr(model, "predict_proba"):
+        return model.predict(values)
+    return model.predict_proba(values) @ np.asarray(model.classes_, dtype=np.float64)
 
 
 def families(values: Float[np.ndarray, "n feature"]) -> list[list[int]]:

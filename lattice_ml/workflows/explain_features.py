@@ -70,7 +70,7 @@ def explain_features(
             run.results["metrics"] = {f"fidelity of {kind}": row for kind, row in run.results["fidelity"].items()}
         with run.step("importance", f"measuring importances with {forests} resampled forests"):
             run.results["importances"] = {}
-            for name, target, rows in questions(found, said, classify, wanted):
+            for name, target, rows in questions(found, said, classify, wanted, test):
                 every = Sample(values, target, sample.trajectory)
                 forest, _ = build("random_forest", classify, seed)
                 with progress.show(f"forests for {name}", max(forests, 1)) as report:
@@ -111,14 +111,15 @@ def table_of(found: Finished, sample: Examples) -> Features:
 
 
 def questions(
-    found: Finished, said: np.ndarray, classify: bool, wanted: int | None
+    found: Finished, said: np.ndarray, classify: bool, wanted: int | None, test: np.ndarray
 ) -> list[tuple[str, np.ndarray, np.ndarray]]:
-    """(name, target, rows): every two neighbouring classes that the net speaks of, or the output."""
+    """(name, target, rows): the output; or every two neighbouring classes of which the net names both, on either side
+    of what is imitated and what is held back (``test``)."""
     if not classify:
         return [(found.outputs[wanted or 0], said, np.ones(len(said), dtype=bool))]
     asked = []
     for low in range(len(found.outputs) - 1):
         rows = np.isin(said, (low, low + 1))
-        if len(np.unique(said[rows])) == 2:
+        if all(len(np.unique(said[rows & side])) == 2 for side in (~test, test)):
             asked.append((f"{found.outputs[low]}|{found.outputs[low + 1]}", said == low + 1, rows))
     return asked

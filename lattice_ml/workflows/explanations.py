@@ -57,9 +57,9 @@ def open_room(found: Finished, method: str, settings: Mapping[str, Any], steps: 
 
 
 def examples(found: Finished, most: int = ROWS) -> Examples:
-    """Configurations of the replicas that were held out, ``most`` at most, spread evenly over points, replicas and
+    """Configurations that the net has not learned from, ``most`` at most, spread evenly over points, replicas and
     samples."""
-    dataset = found.ensemble().isel(replica=found.held_out())
+    dataset = found.unseen()
     configurations = dataset["configurations"].transpose("point", "replica", "sample", "species", "x", "y")
     points, replicas, samples = configurations.shape[:3]
     numbers = np.arange(points * replicas * samples)

@@ -6,17 +6,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 from hydra.utils import get_class
 from omegaconf import DictConfig, OmegaConf
 
 from lattice_ml.config import validate
 from lattice_ml.errors import UserError
 from lattice_ml.run import finished
-from lattice_ml.runtime import build, build_system, ensembles
+from lattice_ml.runtime import build, build_system, ensembles, family
 
-UNTRAINED = (".fit_white_boxes", ".find_without_labels")
-"""Workflows whose runs hold no net."""
+UNTRAINED = (".fit_white_boxes", ".find_without_labels", ".find_transitions")
+"""Workflows whose runs hold no net that knows phases or observables."""
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -40,29 +39,28 @@ class Finished:
     outputs: tuple[str, ...]
     classes: bool
 
-    def ensemble(self) -> xr.Dataset:
-        """The ensemble that it was trained on. Raises ``UserError`` if its store is not there any more."""
+    def unseen(self) -> xr.Dataset:
+        """An ensemble on the torus of the training that shares no trajectory with it: the replicas of the test; where
+        nets were compared, the survey, all of whose trajectories are others (``net_checks``). Raises ``UserError`` if
+        a store is not there any more."""
+        from lattice_ml.data.dealing import deal_replicas
         from lattice_ml.ensembles.store import open_ensemble
 
-        return open_ensemble(self.config.ensemble.path)
-
-    def held_out(self) -> np.ndarray:
-        """Numbers of the replicas that the training did not learn from: those of the test, else of the validation."""
-        from lattice_ml.data.dealing import deal_replicas
-
-        count, split = int(self.config.ensemble.replicas), self.config.data.get("split")
-        if split is None:  # of many replicas, those that MemberData holds back are not written down: take any
-            return np.arange(count)
-        return deal_replicas(count, list(split), self.config.seed)["test"]
+        ensemble, split = self.config.ensemble, self.config.data.get("split")
+        if split is not None:
+            dealt = deal_replicas(int(ensemble.replicas), list(split), self.config.seed)
+            return open_ensemble(ensemble.path).isel(replica=dealt["test"])
+        own = next(section for section in family(self.config.survey) if section.extents == ensemble.extents)
+        return open_ensemble(own.path)
 
 
 def open_finished(folder: Path | str, stores: str | None = None, net: str | None = None) -> Finished:
     """Open the run in a folder that ``train.py`` wrote.
 
-    stores: where its ensembles lie now, if elsewhere. net: which one, of a run that compared several; by default the
-    first. Raises ``UserError`` if it is not finished, is damaged, or trained nothing that can be explained. The
-    configuration is checked like one that was typed (``config.validate``), and checkpoints are read without running
-    anything in them.
+    stores: where its ensembles lie now, if elsewhere. net: which one, of a run that compared several, or which
+    committee by its L2 term, e.g. 0.01; by default the first. Raises ``UserError`` if it is not finished, is damaged,
+    or trained nothing that can be explained. The configuration is checked like one that was typed
+    (``config.validate``), and checkpoints are read without running anything in them.
     """
     folder = Path(folder)
     if not (folder / "config.yaml").is_file():
@@ -75,13 +73,15 @@ def open_finished(folder: Path | str, stores: str | None = None, net: str | None
             section.path = str(Path(stores) / Path(section.path).name)
     if config.get("ensemble") is None or config.workflow._target_.endswith(UNTRAINED):
         raise UserError(
-            f"the run {folder} trained no net on a lattice: give one of workflow=phase_diagram, compare_nets, latents "
-            "or queries."
+            f"the run {folder} trained no net on a lattice: give one of workflow=phase_diagram, phase_committee, "
+            "compare_nets, latents or queries."
         )
     system = build_system(config.system, config.ensemble)
     kind = get_class(config.task._target_)
     if kind.__name__ == "ClassifyPhase":
         return _classifier(folder, config, system)
+    if kind.__name__ == "ClassifyCommittee":
+        return _committee(folder, config, system, net)
     return _encoder(folder, config, system) if hasattr(kind, "encode") else _members(folder, config, system, net)
 
 
@@ -105,6 +105,22 @@ def _classifier(folder: Path, config: DictConfig, system: System) -> Finished:
 
     task = load_classifier(folder / "checkpoints" / "best.ckpt", build_net(config, system), system)
     return Finished(folder, config, system, task, task, task.phases, True)
+
+
+def _committee(folder: Path, config: DictConfig, system: System, wanted: str | None) -> Finished:
+    """A net of the first committee, or of that with the wanted strength of the L2 term."""
+    from lattice_ml.tasks.committee_member import CommitteeMember
+    from lattice_ml.tasks.members import load_members
+    from lattice_ml.workflows.phase_committee import build_committee, folder_of
+
+    strengths = {f"{l2:g}": float(l2) for l2 in config.committee.l2}
+    name = wanted or next(iter(strengths))
+    if name not in strengths:
+        raise UserError(f"the run {folder} trained no committee {name!r}: give net=<one of {', '.join(strengths)}>.")
+    home = folder_of(config, folder, strengths[name])
+    task = load_members(home / "checkpoints" / "last.ckpt", build_committee(config, system, strengths[name]))
+    member = CommitteeMember(task).eval()
+    return Finished(folder, config, system, member, member, task.outputs, True)
 
 
 def _members(folder: Path, config: DictConfig, system: System, wanted: str | None) -> Finished:

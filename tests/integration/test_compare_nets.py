@@ -13,6 +13,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from lattice_ml.workflows.finished import open_finished
+
 ROOT = Path(__file__).resolve().parents[2]
 COMMAND = [sys.executable, str(ROOT / "train.py"), "experiment=flux_toy", "logger=csv"]
 
@@ -79,6 +81,13 @@ def test_pictures_and_report_are_there(finished: tuple[Path, str]) -> None:
     assert list(captions)[:2] == ["lattice_sizes", "learning_curve"]
     assert (folder / "report.html").read_text().count("<figure") == len(expected)
     assert finished[1].strip().splitlines()[-1].startswith("report: ")
+
+
+def test_explanations_look_at_configurations_that_no_net_has_learned_from(finished: tuple[Path, str]) -> None:
+    found = open_finished(finished[0] / "runs/flux_toy/001", stores=str(finished[0] / "stores"))
+    unseen = found.unseen()
+    assert (unseen.sizes["x"], unseen.sizes["y"]) == found.system.extents
+    assert unseen.attrs["plan"]["seed"] == found.config.survey.seed != found.config.ensemble.seed
 
 
 @pytest.mark.slow

@@ -27,6 +27,10 @@ ISING = (
 ENCODER = ("latents.dimensions=null", "name=composed")
 NETS = {
     "active_ising: classify_phase": ("experiment=aim_toy", "trainer.max_epochs=12"),
+    "active_ising: classify_committee": ("experiment=aim_boundaries_toy",),
+    "active_ising: classify_committee, flattening": (
+        "experiment=aim_boundaries_toy", "model=phase_cnn", "~model.cell", "committee.l2=[0.01]",
+    ),
     "active_ising: autoencoder": ("experiment=aim_vae_toy", "task=autoencoder", *ENCODER),
     "active_ising: vae": ("experiment=aim_vae_toy", *ENCODER),
     "active_ising: beta_vae": ("experiment=aim_vae_toy", "task=beta_vae", *ENCODER),

@@ -218,6 +218,7 @@ def test_what_the_configurations_of_this_repository_name_is_permitted() -> None:
         "lattice_ml.workflows.compare_nets.compare_nets",
         "lattice_ml.workflows.latents.find_latents",
         "lattice_ml.workflows.pendulum.rediscover_pendulum",
+        "lattice_ml.workflows.phase_committee.find_boundaries",
         "lattice_ml.workflows.queries.answer_queries",
         "lattice_ml.workflows.white_boxes.fit_white_boxes",
     }

@@ -39,6 +39,16 @@ def test_a_regression_loses_twice_its_variance_when_its_only_feature_is_shuffled
     assert abs(falls[0] - 2) < 0.1
 
 
+def test_a_forest_that_saw_one_class_alone_expects_it_everywhere() -> None:
+    test = sample(100, 1)
+    for only in (False, True):
+        model = RandomForestClassifier(3, random_state=0).fit(test.values, np.full(100, only))
+        falls, score = falls_when_shuffled(model, test, [[0]], np.random.default_rng(0))
+        assert falls[0] == 0
+        wrong = (np.asarray(test.target) != only).mean()
+        assert score == 1 - wrong / np.asarray(test.target, float).var()
+
+
 def test_without_resampled_forests_there_is_no_error() -> None:
     found = importances(RandomForestClassifier(5), ("a", "t", "i"), sample(100, 0), sample(100, 1), forests=0)
     assert np.isnan(found.impurity_error).all()

@@ -1,0 +1,41 @@
+"""One net of a trained committee, spoken to alone: what explanations of ``ClassifyCommittee`` are about."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from jaxtyping import Float, Float32, Integer
+from torch import Tensor, nn
+
+from lattice_ml.tasks.classify_committee import ClassifyCommittee
+
+
+class CommitteeMember(nn.Module):
+    """Channels in particles per site ``[batch, channel, x, y]`` -> logits ``[batch, class]`` of the member with the
+    best validation loss, with its best weights.
+
+    Unlike ``ClassifyCommittee.predict`` it asks the net once, its cells where they lie, without averaging over their
+    placements: a layer then has one activation for a configuration.
+    """
+
+    unit: Tensor
+
+    def __init__(self, task: ClassifyCommittee) -> None:
+        super().__init__()
+        self.net = task.best.member(int(task.best_loss.argmin()))
+        self.system, self.outputs = task.system, task.outputs
+        self.register_buffer("unit", task.unit)
+
+    def forward(self, x: Float[Tensor, "batch channel x y"]) -> Float[Tensor, "batch class"]:
+        return self.net((x / self.unit[:, None, None]).contiguous(memory_format=torch.channels_last))
+
+    @torch.inference_mode()
+    def probabilities(
+        self, states: Integer[np.ndarray, "configuration species x y"]
+    ) -> Float32[np.ndarray, "configuration class"]:
+        """Softmax probabilities of ``outputs`` for particle counts of any integer dtype."""
+        found = []
+        for first in range(0, len(states), 256):
+            counts = torch.from_numpy(states[first : first + 256].astype(np.int32))
+            found.append(self(self.system.to_channels(counts)).softmax(-1).numpy())
+        return np.concatenate(found)
