@@ -20,7 +20,7 @@ from lattice_ml.phases.band import (
     mean_profile,
     travel,
 )
-from lattice_ml.phases.binodal import Binodals, T_of, coexisting, find_binodals
+from lattice_ml.phases.binodal import Binodals, T_of, coexisting, ensemble_binodals
 from lattice_ml.phases.truth import recognised
 from lattice_ml.report.numbers import with_error
 from lattice_ml.run import Run
@@ -59,8 +59,8 @@ class Widths(NamedTuple):
 def measure_bands(config: DictConfig, run: Run, sampled: dict[str, xr.Dataset]) -> None:
     """Binodals and the boundaries they give, profiles, speed against continuity, width against the lever rule."""
     system: System = build(config.system, extents=tuple(config.ensemble.extents))
-    slabs, fast = (read_profiles(sampled[part], system) for part in ("slabs", "speed"))
-    binodals = find_binodals(*by_temperature(slabs, system.control))
+    binodals = ensemble_binodals(sampled["slabs"], system)
+    fast = read_profiles(sampled["speed"], system)
     run.results["binodals"] = binodals.summary()
     run.results["boundaries"] = [
         entry for rho0 in config.physics.densities for entry in T_of(binodals, rho0, system.phases, config.seed)
@@ -81,13 +81,6 @@ def read_profiles(dataset: xr.Dataset, system: System) -> Profiles:
     """Profiles along x of every configuration, read point by point."""
     found = [channel_profiles(system, own.to_numpy()) for own in dataset["configurations"]]
     return Profiles(points_of(dataset), [one["density"] for one in found], [one["magnetisation"] for one in found])
-
-
-def by_temperature(profiles: Profiles, control: str) -> tuple[list[float], list[np.ndarray]]:
-    """Temperatures, and the density profiles of each: binodals do not depend on the mean density."""
-    temperatures = sorted({point[control] for point in profiles.points})
-    paired = list(zip(profiles.points, profiles.density, strict=True))
-    return temperatures, [np.concatenate([rho for point, rho in paired if point[control] == T]) for T in temperatures]
 
 
 def measure_widths(dataset: xr.Dataset, system: System, binodals: Binodals) -> Widths:
