@@ -16,12 +16,19 @@ Source: Solon & Tailleur, PRL 111, 078101 (2013), Fig. 2; PRE 92, 042119 (2015),
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from jaxtyping import Float
 
+from lattice_ml.ensembles.store import points_of
+from lattice_ml.phases.band import channel_profiles
 from lattice_ml.phases.plateaus import find_plateaus
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+    from lattice_ml.systems.base import System
 
 DRAWS = 400
 """Curves drawn within the errors, for those of T_of."""
@@ -72,6 +79,17 @@ def find_binodals(temperatures: Sequence[float], profiles: Sequence[Float[np.nda
     errors = np.hypot(densities * _pooled(means), [_drift(found) for _, found, _ in kept])
     T, bands = (np.array([row[k] for row in kept], dtype=np.float64) for k in (0, 2))
     return Binodals(T, densities[:, 0], errors[:, 0], densities[:, 1], errors[:, 1], bands)
+
+
+def ensemble_binodals(ensemble: xr.Dataset, system: System) -> Binodals:
+    """The binodals of an ensemble of bands on a long torus, of a system with a density, read point by point.
+
+    Raises ``ValueError`` if no configuration holds a band with two plateaus.
+    """
+    profiles: dict[float, list[np.ndarray]] = {}
+    for point, own in zip(points_of(ensemble), ensemble["configurations"], strict=True):
+        profiles.setdefault(point[system.control], []).append(channel_profiles(system, own.to_numpy())["density"])
+    return find_binodals(list(profiles), [np.concatenate(own) for own in profiles.values()])
 
 
 def _drift(found: Float[np.ndarray, "replica sample 2"]) -> Float[np.ndarray, " 2"]:

@@ -20,7 +20,8 @@ from lattice_ml.phases.band import (
     mean_profile,
     travel,
 )
-from lattice_ml.phases.binodal import Binodals, T_of, coexisting, find_binodals
+from lattice_ml.phases.binodal import Binodals, T_of, coexisting, ensemble_binodals
+from lattice_ml.phases.truth import recognised
 from lattice_ml.report.numbers import with_error
 from lattice_ml.run import Run
 from lattice_ml.runtime import build
@@ -32,7 +33,9 @@ if TYPE_CHECKING:
     from lattice_ml.systems.base import System
 
 NARROWEST, WIDEST = 0.1, 0.9
-"""Shares of the torus between which the lever rule is tested: beyond, the finite torus holds no band."""
+"""Shares of the torus between which the lever rule is tested."""
+BANDED = 0.9
+"""Share of the configurations that must show a band at a temperature where its width is measured."""
 
 
 class Profiles(NamedTuple):
@@ -56,8 +59,8 @@ class Widths(NamedTuple):
 def measure_bands(config: DictConfig, run: Run, sampled: dict[str, xr.Dataset]) -> None:
     """Binodals and the boundaries they give, profiles, speed against continuity, width against the lever rule."""
     system: System = build(config.system, extents=tuple(config.ensemble.extents))
-    slabs, fast = (read_profiles(sampled[part], system) for part in ("slabs", "speed"))
-    binodals = find_binodals(*by_temperature(slabs, system.control))
+    binodals = ensemble_binodals(sampled["slabs"], system)
+    fast = read_profiles(sampled["speed"], system)
     run.results["binodals"] = binodals.summary()
     run.results["boundaries"] = [
         entry for rho0 in config.physics.densities for entry in T_of(binodals, rho0, system.phases, config.seed)
@@ -80,17 +83,14 @@ def read_profiles(dataset: xr.Dataset, system: System) -> Profiles:
     return Profiles(points_of(dataset), [one["density"] for one in found], [one["magnetisation"] for one in found])
 
 
-def by_temperature(profiles: Profiles, control: str) -> tuple[list[float], list[np.ndarray]]:
-    """Temperatures, and the density profiles of each: binodals do not depend on the mean density."""
-    temperatures = sorted({point[control] for point in profiles.points})
-    paired = list(zip(profiles.points, profiles.density, strict=True))
-    return temperatures, [np.concatenate([rho for point, rho in paired if point[control] == T]) for T in temperatures]
-
-
 def measure_widths(dataset: xr.Dataset, system: System, binodals: Binodals) -> Widths:
-    """Widths wherever the lever rule of the binodals allows a band that the torus can hold."""
+    """Widths at the temperatures at which the configurations show a band, by the system's rule if it has one."""
+    seen = recognised(dataset, system)
+    banded = np.ones(dataset.sizes["point"]) if seen is None else seen.mean(axis=(1, 2))[:, len(system.phases) // 2]
     rows = []
-    for point, own in zip(points_of(dataset), dataset["configurations"], strict=True):
+    for point, own, share in zip(points_of(dataset), dataset["configurations"], banded, strict=True):
+        if share < BANDED:
+            continue
         pair = coexisting(binodals, point[system.control])
         rho0 = float(own[0, 0].sum() / (own.sizes["x"] * own.sizes["y"]))
         lever = lever_rule(rho0, *pair) if pair else 0.0

@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 
-from lattice_ml.phases.binodal import Binodals, T_of, find_binodals
+from lattice_ml.phases.binodal import Binodals, T_of, ensemble_binodals, find_binodals
 from lattice_ml.phases.plateaus import steps
 
 LENGTH, HEIGHT = 400, 32
@@ -90,3 +90,23 @@ def test_curved_binodals_are_inverted_within_the_stated_error():
     (entry, _) = T_of(planted(T, 0.2 / (1 - T), 1 / (1 - T) ** 2), 6.7)
     assert entry["T"] == pytest.approx(1 - 6.7**-0.5, abs=1e-3)
     assert abs(entry["T"] - (1 - 6.7**-0.5)) < entry["error"] < 2e-3
+
+
+def test_the_binodals_of_an_ensemble_do_not_ask_for_its_mean_densities():
+    import xarray as xr
+
+    from lattice_ml.systems.active_ising.physics import ActiveIsing
+
+    rng = np.random.default_rng(5)
+    x = np.arange(LENGTH)
+    rho = np.stack([steps(x, 1.0, 5.0, 100.0, right, 6.0, 4.0) for right in (280.0, 320.0)])
+    states = rng.poisson(rho[:, None, None, None, :, None] / 2, (2, 2, 2, 2, LENGTH, HEIGHT))
+    names = ("point", "replica", "sample", "species", "x", "y")
+    coordinates = {"T": ("point", [0.5, 0.5]), "rho0": ("point", rho.mean(axis=1))}
+    found = ensemble_binodals(
+        xr.Dataset({"configurations": (names, states)}, coordinates), ActiveIsing((LENGTH, HEIGHT))
+    )
+    assert found.T.tolist() == [0.5]
+    # 100 columns of 32 sites and more, 8 configurations.
+    assert found.low[0] == pytest.approx(1.0, abs=4 * np.sqrt(1.0 / (100 * HEIGHT * 8)))
+    assert found.high[0] == pytest.approx(5.0, abs=4 * np.sqrt(5.0 / (100 * HEIGHT * 8)))
