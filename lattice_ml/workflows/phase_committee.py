@@ -108,11 +108,10 @@ def compare_and_draw(
 
     slabs: long tori, if there are any, whose bands tell the boundaries of an infinite system.
     """
-    from lattice_ml.phases.binodal import find_binodals
+    from lattice_ml.phases.binodal import ensemble_binodals
     from lattice_ml.phases.truth import true_boundaries
     from lattice_ml.workflows import committee_figures
     from lattice_ml.workflows.committee_results import compare, metrics, summary
-    from lattice_ml.workflows.flock_bands import by_temperature, read_profiles
 
     truth = {part.name: true_boundaries(part.ensemble, part.system, config.seed) for part in parts}
     compared = [compare(one, parts, truth, labels, config.seed) for one in judged]
@@ -120,8 +119,7 @@ def compare_and_draw(
     binodals = None
     if slabs:
         try:
-            profiles = read_profiles(slabs[0], on_torus(config, slabs[0]))
-            binodals = find_binodals(*by_temperature(profiles, parts[0].system.control))
+            binodals = ensemble_binodals(slabs[0], on_torus(config, slabs[0]))
         except ValueError as error:
             run.console.print(f"no binodals: {error}", highlight=False)
     run.results["boundaries"] = sorted([*compared[0].boundaries, *here], key=places)
