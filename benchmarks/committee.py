@@ -19,6 +19,7 @@ import time
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -45,12 +46,12 @@ def data(augmentation: str) -> EnsembleData:
     states = np.random.default_rng(0).poisson(1.5, (81, 5, 2, 2, L, L)).astype(np.uint16)
     dataset = xr.Dataset({"configurations": (("point", "replica", "sample", "species", "x", "y"), states)})
     labels = np.repeat(np.arange(81) // 27, 10).reshape(81, 5, 2)
-    section = OmegaConf.load(CONF / "data" / f"{augmentation}.yaml")
+    section: Any = OmegaConf.load(CONF / "data" / f"{augmentation}.yaml")
     return EnsembleData(dataset, SYSTEM, labels, batch_size=BATCH, augment=build(section.augment))
 
 
 def committee(model: str, members: int, unit: torch.Tensor) -> ClassifyCommittee:
-    section = OmegaConf.load(CONF / "model" / f"{model}.yaml")
+    section: Any = OmegaConf.load(CONF / "model" / f"{model}.yaml")
     net = Committee.initialise(
         lambda: build(section, in_channels=len(SYSTEM.channels), extents=(L, L), classes=len(SYSTEM.phases)), members, 0
     )
@@ -80,7 +81,7 @@ def measure(model: str, members: int, rounds: int) -> dict[str, list[float]]:
     module = data(AUGMENTATION[model])
     tasks = {count: committee(model, count, module.scale()) for count in (1, members)}
     optimizers = {count: task.configure_optimizers() for count, task in tasks.items()}
-    batches = list(module.train_dataloader())[:-1]  # the last one is short
+    batches: Any = list(module.train_dataloader())[:-1]  # the last one is short
     times: dict[str, list[float]] = {"batch": [], "one": [], "all": []}
     for number in range(rounds + 2):
         batch = batches[number % len(batches)]

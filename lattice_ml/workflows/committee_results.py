@@ -66,7 +66,7 @@ def compare(one: Judged, parts: Sequence[Part], truth: dict[str, Rows], labels: 
     T = np.concatenate([found.T for found in verdicts.values()], axis=1)
     true = np.array([np.nan if row["truth"] is None else row["truth"] for row in rows])
     known = np.isfinite(true)
-    near = (np.abs(T - true) <= CLOSE)[:, known].all(axis=1)  # a boundary that a member misses is not near
+    near = np.asarray((np.abs(T - true) <= CLOSE)[:, known].all(axis=1))  # a boundary that a member misses is not near
     survey = [found for name, found in verdicts.items() if name != parts[0].name]
     return Compared(
         judged=one,

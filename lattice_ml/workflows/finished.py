@@ -101,7 +101,7 @@ def read_config(path: Path) -> DictConfig:
 
 def _classifier(folder: Path, config: DictConfig, system: System) -> Finished:
     from lattice_ml.tasks.classify_phase import load_classifier
-    from lattice_ml.workflows.phase_diagram import build_net
+    from lattice_ml.workflows.phase_training import build_net
 
     task = load_classifier(folder / "checkpoints" / "best.ckpt", build_net(config, system), system)
     return Finished(folder, config, system, task, task, task.phases, True)

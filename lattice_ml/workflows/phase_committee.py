@@ -19,7 +19,8 @@ from lattice_ml.loggers import open_loggers, publish
 from lattice_ml.run import ENTRY, Run, open_run
 from lattice_ml.runtime import build, build_family, build_system, ensembles, seed_everything
 from lattice_ml.workflows.committee_checks import require_committee, require_question
-from lattice_ml.workflows.phase_diagram import build_data, build_net, name_phases, protocol_of
+from lattice_ml.workflows.phase_names import name_phases, protocol_of
+from lattice_ml.workflows.phase_training import build_data, build_net
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -107,11 +108,10 @@ def compare_and_draw(
 
     slabs: long tori, if there are any, whose bands tell the boundaries of an infinite system.
     """
-    from lattice_ml.phases.binodal import find_binodals
+    from lattice_ml.phases.binodal import ensemble_binodals
     from lattice_ml.phases.truth import true_boundaries
     from lattice_ml.workflows import committee_figures
     from lattice_ml.workflows.committee_results import compare, metrics, summary
-    from lattice_ml.workflows.flock_bands import by_temperature, read_profiles
 
     truth = {part.name: true_boundaries(part.ensemble, part.system, config.seed) for part in parts}
     compared = [compare(one, parts, truth, labels, config.seed) for one in judged]
@@ -119,8 +119,7 @@ def compare_and_draw(
     binodals = None
     if slabs:
         try:
-            profiles = read_profiles(slabs[0], on_torus(config, slabs[0]))
-            binodals = find_binodals(*by_temperature(profiles, parts[0].system.control))
+            binodals = ensemble_binodals(slabs[0], on_torus(config, slabs[0]))
         except ValueError as error:
             run.console.print(f"no binodals: {error}", highlight=False)
     run.results["boundaries"] = sorted([*compared[0].boundaries, *here], key=places)
@@ -177,6 +176,7 @@ def judge(
         try:
             load_members(last, task)
             resume = last
+            task.train()
             run.console.print(f"going on from {last}, epoch {next_epoch(last)}", highlight=False, soft_wrap=True)
         except UserError as error:
             run.console.print(f"starting anew: {error}", highlight=False, soft_wrap=True)

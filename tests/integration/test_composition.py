@@ -25,11 +25,12 @@ ISING = (
     "trainer.max_epochs=6",
 )
 ENCODER = ("latents.dimensions=null", "name=composed")
+LEARNT = ("task.lr=0.03", "trainer.max_epochs=30")
 NETS = {
     "active_ising: classify_phase": ("experiment=aim_toy", "trainer.max_epochs=12"),
-    "active_ising: classify_committee": ("experiment=aim_boundaries_toy",),
+    "active_ising: classify_committee": ("experiment=aim_boundaries_toy", *LEARNT),
     "active_ising: classify_committee, flattening": (
-        "experiment=aim_boundaries_toy", "model=phase_cnn", "~model.cell", "committee.l2=[0.01]",
+        "experiment=aim_boundaries_toy", "model=phase_cnn", "~model.cell", "committee.l2=[0.0001]", *LEARNT,
     ),
     "active_ising: autoencoder": ("experiment=aim_vae_toy", "task=autoencoder", *ENCODER),
     "active_ising: vae": ("experiment=aim_vae_toy", *ENCODER),

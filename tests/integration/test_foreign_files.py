@@ -267,7 +267,7 @@ def test_a_malicious_checkpoint_would_run(malicious: Path, mark: Path) -> None:
 
 
 def test_a_run_does_not_resume_from_a_malicious_checkpoint(malicious: Path, mark: Path, tmp_path: Path) -> None:
-    from lattice_ml.workflows.phase_diagram import resume_point
+    from lattice_ml.workflows.phase_training import resume_point
 
     system = ActiveIsing((9, 9))
     checkpoints = tmp_path / "checkpoints"

@@ -121,6 +121,21 @@ def test_pictures_checkpoints_and_report_are_there(finished: tuple[Path, str], r
     assert finished[1].strip().splitlines()[-1].startswith("report: ")
 
 
+@pytest.mark.slow
+def test_a_finished_run_is_explained_by_the_best_net_of_its_first_committee(
+    finished: tuple[Path, str], run_folder: Path
+) -> None:
+    from lattice_ml.workflows.finished import open_finished
+
+    found = open_finished(run_folder, str(finished[0] / "stores"))
+    assert (found.outputs, found.classes) == (("L", "L+G", "G"), True)
+    state = torch.load(run_folder / f"committees/l2={L2[0]}/checkpoints/last.ckpt", weights_only=True)["state_dict"]
+    best = int(state["best_loss"].argmin())
+    for name, value in found.task.net.state_dict().items():
+        assert torch.equal(value, state[f"best.nets.{best}.{name}"])
+    assert torch.equal(found.task.scale, state["unit"])
+
+
 @pytest.fixture(scope="module")
 def died(finished: tuple[Path, str], run_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder as a kill leaves it in the training of the second committee, after its epoch 4."""

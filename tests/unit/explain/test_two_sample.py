@@ -41,3 +41,12 @@ def test_a_feature_that_never_varies_does_not_hide_the_others():
     found = compare(a, b, alone, alone, 99)
     assert found.p == 0.01
     assert found.statistic < 10
+
+
+def test_sides_that_are_exchanged_are_the_same_deal() -> None:
+    """Two trajectories a side can be dealt in 3 ways that differ, the given one among them: p is about 1/3 or more."""
+    rng = np.random.default_rng(4)
+    groups = np.repeat([0, 1], 8)
+    for _ in range(20):
+        a, b = rng.standard_normal((2, 16, 5))
+        assert compare(a, b + 1, groups, groups).p > 0.28  # 1/3, less three standard errors of 999 permutations

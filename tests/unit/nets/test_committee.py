@@ -42,6 +42,13 @@ def test_it_is_the_stack_of_its_nets(build):
     assert not torch.equal(found[0], found[1])
 
 
+def test_what_knows_no_weights_is_done_once_for_all(monkeypatch):
+    asked, pattern = [], PhaseEquivariant.pattern
+    monkeypatch.setattr(PhaseEquivariant, "pattern", lambda self, x: asked.append(len(x)) or pattern(self, x))
+    Committee.initialise(equivariant, 3, seed=1)(inputs())
+    assert asked == [4]
+
+
 def test_the_weights_of_a_member_are_a_function_of_seed_and_member():
     before = torch.random.get_rng_state()
     three, five, other = (Committee.initialise(equivariant, *how) for how in ((3, 0), (5, 0), (3, 1)))

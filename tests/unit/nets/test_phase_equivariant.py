@@ -7,7 +7,7 @@ from jaxtyping import jaxtyped
 from torch.nn import functional as F
 
 from lattice_ml.errors import UserError
-from lattice_ml.nets.phase_equivariant import PhaseEquivariant
+from lattice_ml.nets.phase_equivariant import PhaseEquivariant, _wrap
 from lattice_ml.nets.receptive_field import receptive_field
 
 
@@ -42,6 +42,12 @@ def step_by_step(net: PhaseEquivariant, x: torch.Tensor) -> torch.Tensor:
 def test_it_is_what_its_docstring_says(extents, cell):
     own, x = net(extents, cell), flock(3, extents)
     torch.testing.assert_close(own(x), step_by_step(own, x))
+
+
+@pytest.mark.parametrize("reach", [1, 2, 4])
+def test_wrapping_is_the_padding_of_a_torus(reach):
+    h = flock(2, (4, 9))
+    assert torch.equal(_wrap(h, reach), F.pad(h, (reach,) * 4, mode="circular"))
 
 
 def test_types_and_shapes():
