@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from hydra.utils import get_class
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 
 from lattice_ml.ensembles.family import torus_name
 from lattice_ml.errors import UserError
@@ -90,11 +90,27 @@ def architectures(config: DictConfig, system: System) -> dict[str, DictConfig]:
 
     Each is built once, so that a mistake is told before any work.
     """
+    for name in config.workflow.get("own_task") or {}:
+        if name not in (config.models or {}):
+            raise UserError(
+                f"workflow.own_task names {name}, which is not compared: give settings of "
+                f"{' or '.join(map(str, config.models)) if config.models else 'the task instead, e.g. task.lr=1e-3'}."
+            )
     if config.models:
-        for section in config.models.values():
-            build_task(config, section, system)
+        for name, section in config.models.items():
+            build_task(with_own_task(config, str(name)), section, system)
         return {str(name): section for name, section in config.models.items()}
     return {build_task(config, config.model, system).net.template.architecture: config.model}
+
+
+def with_own_task(config: DictConfig, name: str) -> DictConfig:
+    """The configuration with the settings of the task that the net of this name has for itself, such as its lr."""
+    own = (config.workflow.get("own_task") or {}).get(name)
+    if not own:
+        return config
+    chosen = config.copy()
+    chosen.task = OmegaConf.merge(OmegaConf.to_container(config.task), own)  # plain: what it lacks is told by build
+    return chosen
 
 
 def build_task(config: DictConfig, section: DictConfig, system: System) -> MemberTask:
@@ -141,7 +157,7 @@ def learn(
 
     ``callbacks`` are told of the training beside those of the configuration.
     """
-    system = build_system(config.system, config.ensemble)
+    config, system = with_own_task(config, name), build_system(config.system, config.ensemble)
     data, task = build_data(config, system, lesson, size), build_task(config, section, system)
     samples = int(data.index["train"].shape[1])
     folder = folder_of(config, run, name, samples)

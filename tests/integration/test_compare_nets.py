@@ -13,10 +13,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from lattice_ml.checkpoints import read_checkpoint
 from lattice_ml.workflows.finished import open_finished
 
 ROOT = Path(__file__).resolve().parents[2]
-COMMAND = [sys.executable, str(ROOT / "train.py"), "experiment=flux_toy", "logger=csv"]
+COMMAND = [sys.executable, str(ROOT / "train.py"), "experiment=flux_toy", "logger=csv", "+workflow.own_task.FL.lr=2e-3"]
+
+NETS = ("EQ", "ST", "FL")
 
 
 def run(folder: Path, *overrides: str) -> str:
@@ -42,7 +45,7 @@ def results(finished: tuple[Path, str]) -> dict:
 
 def test_every_net_is_tested_on_every_lattice_that_it_takes(results: dict) -> None:
     rows = {(row["net"], row["samples"]): row for row in results["nets"]}
-    assert set(rows) == {(net, samples) for net in ("EQ", "ST", "FL") for samples in (100, 400)}
+    assert set(rows) == {(net, samples) for net in NETS for samples in (100, 400)}
     for (net, _), row in rows.items():
         expected = ["8x4"] if net == "FL" else ["6x2", "8x4", "9x5", "all"]
         assert [test["lattice"] for test in row["tests"]] == expected
@@ -63,6 +66,12 @@ def test_what_is_reported_is_what_the_saved_scores_say(finished: tuple[Path, str
     (test,) = (test for test in row["tests"] if test["lattice"] == "9x5")
     np.testing.assert_allclose(test["mse"]["members"], own.mean(axis=0))
     assert results["metrics"]["EQ mse on 9x5 (median)"]["value"] == pytest.approx(np.median(own.mean(axis=0)))
+
+
+def test_a_net_may_have_settings_of_its_own(finished: tuple[Path, str]) -> None:
+    last = finished[0] / "runs/flux_toy/001/nets"
+    rates = {net: read_checkpoint(last / f"{net}-100/checkpoints/last.ckpt")["hyper_parameters"]["lr"] for net in NETS}
+    assert rates == {"EQ": 1e-2, "ST": 1e-2, "FL": 2e-3}
 
 
 def test_only_eq_is_equivariant(results: dict) -> None:
@@ -118,6 +127,8 @@ def test_a_killed_comparison_goes_on_to_the_same_nets(finished: tuple[Path, str]
         (["experiment=flux_toy", "task=count_violations"], "ensemble=flux_counting_train"),
         (["experiment=flux_toy", "ensemble.seed=1"], "the same trajectories"),
         (["experiment=flux_toy", "survey.extents=[[6,2],[9,5]]"], "add it to survey.extents"),
+        (["experiment=flux_toy", "+workflow.own_task.FLAT.lr=1e-3"], "names FLAT"),
+        (["experiment=flux_toy", "+workflow.own_task.FL.rate=1e-3"], "has no setting 'rate'"),
         (["experiment=flux_toy", "survey=null"], "give a survey"),
         (["experiment=flux_toy", "trainer.devices=2"], "one process"),
         (["experiment=flux_toy", "ckpt_path=x.ckpt"], "ckpt_path"),
