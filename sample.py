@@ -21,6 +21,11 @@ def main(config):
 
     if config.repair and shard:
         raise UserError(f"repair=true goes through the whole store: leave out shard={config.shard}.")
+    if config.movie:
+        from lattice_ml.film import shoot
+
+        print(shoot(config))
+        return
     for ensemble in family(config.ensemble):
         if config.repair:
             repair_ensemble(config.system, config.sampler, ensemble)

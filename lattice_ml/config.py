@@ -1,4 +1,4 @@
-"""The schema of a composed configuration: names, types, ranges and what goes together, checked before any work.
+"""A composed configuration, checked before any work: names, types, ranges (``schema.py``) and what goes together.
 
 Hydra refuses keys that do not exist on the command line; those that a file or ``+key=value`` brings are refused here.
 Values are checked by pydantic, choices against each other, and nothing heavy is imported.
@@ -12,208 +12,23 @@ import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Any
 
 import yaml
 from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StrictBool, StrictStr, ValidationError
+from pydantic import ValidationError
 
 from lattice_ml.ensembles.family import members
 from lattice_ml.ensembles.plan import Plan, build_plan
-from lattice_ml.ensembles.shard import parse_shard
 from lattice_ml.errors import UserError
+from lattice_ml.schema import ENSEMBLE, SECTIONS, schema_of, sentence
 from lattice_ml.systems.base import System
 from lattice_ml.targets import check_classes, check_targets
 
 CONF = Path(__file__).resolve().parents[1] / "conf"
 LARGEST = 10**8
 """Points × replicas × samples and sites of an ensemble: beyond, a number was mistyped."""
-
-
-def _number(value: Any) -> Any:
-    """Text such as "0.1" and yes/no are no numbers, though pydantic would take them."""
-    if isinstance(value, bool | str):
-        raise ValueError("give a number")
-    return value
-
-
-Positive = Annotated[float, BeforeValidator(_number), Field(gt=0, allow_inf_nan=False)]
-NonNegative = Annotated[float, BeforeValidator(_number), Field(ge=0, allow_inf_nan=False)]
-Count = Annotated[int, Field(ge=1, lt=2**31, strict=True)]
-Share = Count | Annotated[float, BeforeValidator(_number), Field(ge=0, le=1, allow_inf_nan=False)]
-Seed = Annotated[int, Field(ge=0, lt=2**32, strict=True)]
-Name = Annotated[str, Field(strict=True, pattern=r"^[\w.+=-]*[\w+=-][\w.+=-]*$", max_length=100)]
-"""Of a folder: no separators, and not only dots."""
-Text = Annotated[str, Field(strict=True, min_length=1, max_length=2000, pattern=r"^[^\x00]*$")]
-Extents = Annotated[list[Count], Field(min_length=2, max_length=2)]
-
-
-class Section(BaseModel):
-    """A part of a configuration; what it does not name is checked where it is used."""
-
-    model_config = ConfigDict(extra="allow", protected_namespaces=())
-
-
-class _Built(Section):
-    """A section that becomes an object."""
-
-    target: StrictStr = Field(alias="_target_")
-
-
-class _Ensemble(Section):
-    """Its torus and its store; the plan checks the rest itself."""
-
-    name: Text
-    path: Text
-    extents: Extents | Annotated[list[Extents], Field(min_length=1)]
-    grid: dict[str, Any] | list[dict[str, Any]]
-    replicas: Any
-    samples: Any
-    seed: Any
-    protocol: dict[str, Any]
-
-
-class _Sampler(_Built):
-    device: Literal["auto", "cpu", "cuda"] = "auto"
-    domain: Extents | None = None
-    window: Positive | None = None
-
-
-class _Data(Section):
-    batch_size: Count | None = None
-    memory: Positive | None = None
-    split: Annotated[list[NonNegative], Field(min_length=3, max_length=3)] | None = None
-    augment: _Built | None = None
-    members: Count = 1
-    steps: Count | None = None
-    sizes: Annotated[list[Count | None], Field(min_length=1)] = [None]
-    validation: Positive = 0.1
-    force: StrictBool = False
-
-
-class _Task(_Built):
-    lr: Positive = 1e-3
-    l2: NonNegative = 0.0
-    channels_last: StrictBool = True
-    compile: StrictBool = False
-    weight_decay: NonNegative = 0.0
-    amsgrad: StrictBool = True
-    schedule: StrictStr = "cosine"
-    patience: Count = 1
-    standardise: StrictBool = True
-
-
-class _Phases(Section):
-    components: Count
-    neighbours: Count = 15
-    seed: Seed
-
-
-class _Model(_Built):
-    filters: Count = 1
-    hidden: Count = 1
-    padding_mode: Literal["zeros", "circular"] = "zeros"
-    layers: list[StrictStr | dict[str, Any]] | None = None
-
-
-class _Trainer(_Built):
-    max_epochs: Count
-    accelerator: StrictStr = "auto"
-    devices: Count | StrictStr | list[int] = 1
-    num_nodes: Count = 1
-    deterministic: StrictBool | Literal["warn"] | None = None
-    log_every_n_steps: Count = 1
-    num_sanity_val_steps: Annotated[int, Field(ge=-1, strict=True)] = 0
-    limit_train_batches: Share | None = None
-    limit_val_batches: Share | None = None
-    limit_test_batches: Share | None = None
-
-
-class _Callback(_Built):
-    monitor: StrictStr | None = None
-    mode: Literal["min", "max"] = "min"
-    patience: Count = 1
-    filename: Text | None = None
-    save_top_k: Annotated[int, Field(ge=-1, strict=True)] = 1
-
-
-class _WhiteBoxes(Section):
-    kinds: Annotated[
-        list[Literal["linear", "tree", "random_forest", "extra_trees", "gradient_boosting"]], Field(min_length=1)
-    ]
-    targets: Annotated[list[Text], Field(min_length=1)] | None = None
-    compare: Text | None = None
-    configurations: Count
-    forests: Annotated[int, Field(ge=0, lt=1000, strict=True)]
-
-
-class _Unsupervised(Section):
-    components: Annotated[int, Field(ge=3, lt=1000, strict=True)]
-    drawn: Annotated[list[Positive], Field(min_length=1, max_length=6)]
-    resamplings: Annotated[int, Field(ge=0, lt=1000, strict=True)]
-    groups: dict[str, Count]
-
-
-class _Committee(Section):
-    members: Count
-    compare: Text | None = None
-    l2: Annotated[list[NonNegative], Field(min_length=1)]
-
-
-class Paths(Section):
-    """Where things are written."""
-
-    runs: Text
-    stores: Text
-
-
-class _Run(Section):
-    id: Name | Annotated[int, Field(ge=0, strict=True)] = "auto"
-
-
-class _Sampling(Section):
-    """A whole configuration of sample.py."""
-
-    trust: StrictBool = False
-    shard: Annotated[Any, BeforeValidator(parse_shard)] = None
-    repair: StrictBool = False
-    paths: Paths
-    ensemble: _Ensemble
-    system: _Built
-    sampler: _Sampler
-    seed: Seed = 0
-    storage: Text | None = None
-
-
-class _Training(_Sampling):
-    """A whole configuration of train.py; the survey, the logger and what the run starts from may be left out."""
-
-    name: Name
-    survey: _Ensemble | None = None
-    extrapolation: _Ensemble | None = None
-    models: dict[str, _Model] | None = None
-    white_boxes: _WhiteBoxes | None = None
-    unsupervised: _Unsupervised | None = None
-    committee: _Committee | None = None
-    data: _Data
-    model: _Model
-    phases: _Phases
-    task: _Task
-    trainer: _Trainer
-    callbacks: dict[str, _Callback | None]
-    logger: dict[str, _Built | None] | None = None
-    workflow: _Built
-    run: _Run
-    ckpt_path: Text | None = None
-
-
-class _Unsampled(_Training):
-    """Of a workflow that makes its data itself (``workflow.sampled: false``): there is no lattice and no ensemble."""
-
-    ensemble: None = None  # pyright: ignore[reportIncompatibleVariableOverride]
-    system: None = None  # pyright: ignore[reportIncompatibleVariableOverride]
-    sampler: None = None  # pyright: ignore[reportIncompatibleVariableOverride]
 
 
 def validate(config: DictConfig) -> None:
@@ -228,33 +43,31 @@ def validate(config: DictConfig) -> None:
         raise UserError("no experiment is named: give experiment=<name>, e.g. experiment=aim_quick, or name=<yours>.")
     _check_names(plain)
     try:
-        _schema(plain).model_validate(plain)
+        schema_of(plain).model_validate(plain)
     except ValidationError as error:
         raise UserError(sentence(error)) from None
-    for key in ("ensemble", "survey", "extrapolation"):
-        if plain.get(key):
-            with speaking_of(key):
-                _check_points(plain, plain[key])
+    for key, ensemble in _ensembles(plain).items():
+        with speaking_of(key):
+            _check_points(plain, ensemble)
 
 
-def _schema(plain: Mapping[str, Any]) -> type[_Sampling]:
-    """What this configuration must hold."""
-    if not {"workflow", "run", "task"} & plain.keys():
-        return _Sampling
-    workflow = plain.get("workflow")
-    return _Unsampled if isinstance(workflow, dict) and workflow.get("sampled") is False else _Training
+def _ensembles(plain: Mapping[str, Any]) -> dict[str, Any]:
+    """Every section that is an ensemble, by its dotted name."""
+    named = {key: plain[key] for key in ("ensemble", "survey", "extrapolation") if plain.get(key)}
+    further = plain.get("ensembles")
+    further = further if isinstance(further, dict) else {}
+    return named | {f"ensembles.{name}": section for name, section in further.items() if section}
 
 
 def _check_names(plain: Mapping[str, Any]) -> None:
     """Raise ``UserError`` on a key that nothing reads: each must stand in one of the files of conf/."""
     require_known(plain, "", known_names("."))
-    models = {"data": _Data, "phases": _Phases, "paths": Paths, "ensemble": _Ensemble}
-    models |= {"white_boxes": _WhiteBoxes, "unsupervised": _Unsupervised, "committee": _Committee}
-    models |= dict.fromkeys(("survey", "extrapolation"), _Ensemble)
-    for section, model in models.items():
+    for section, model in SECTIONS.items():
         if isinstance(plain.get(section), dict):
-            known = known_names("ensemble" if model is _Ensemble else section) | model.model_fields.keys()
-            require_known(plain[section], f"{section}.", frozenset(known))
+            require_known(plain[section], f"{section}.", known_names(section) | model.model_fields.keys())
+    for section, ensemble in _ensembles(plain).items():
+        if isinstance(ensemble, dict):
+            require_known(ensemble, f"{section}.", known_names("ensemble") | ENSEMBLE.model_fields.keys())
 
 
 def require_known(section: Mapping[Any, Any], prefix: str, known: frozenset[str]) -> None:
@@ -273,7 +86,12 @@ def known_names(group: str) -> frozenset[str]:
     names = {str(key) for file in files for key in yaml.safe_load(file.read_text(encoding="utf-8")) or {}}
     if group == ".":
         rooms = {path.name for path in CONF.iterdir() if path.is_dir()}
-        names |= (rooms - {"experiment", "debug", "hydra", "search"}) | {"survey", "extrapolation", "storage"}
+        names |= (rooms - {"experiment", "debug", "hydra", "search"}) | {
+            "survey",
+            "extrapolation",
+            "ensembles",
+            "storage",
+        }
     return frozenset(names - {"defaults", "hydra"})
 
 
@@ -312,20 +130,3 @@ def _check_size(name: str, configurations: int, extents: tuple[int, int]) -> Non
             f"the ensemble {name} would hold {configurations:.3g} configurations of {extents[0]} × {extents[1]} sites: "
             f"give fewer than {LARGEST:.0e} of either."
         )
-
-
-def sentence(error: ValidationError) -> str:
-    """The first of pydantic's complaints, as one sentence with the name that the user typed."""
-    first = error.errors()[0]
-    where = ".".join(str(part) for part in first["loc"] if not _of_a_type(str(part)))
-    if first["type"] == "missing":
-        return f"{where} is missing: put it back, or leave out what took it away."
-    what = first["msg"].removeprefix("Value error, ")
-    shown = repr(first["input"])
-    shown = shown if len(shown) <= 80 else f"{shown[:77]}..."
-    return f"{where} = {shown} will not do: {what[0].lower() + what[1:]}."
-
-
-def _of_a_type(part: str) -> bool:
-    """Is this step of pydantic's path the name of a type in a union, which the user never typed?"""
-    return bool(re.match(r"_(?!target_)|list\[|constrained-|function-|literal\[|(int|float|str|bool)$", part))

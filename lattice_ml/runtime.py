@@ -41,8 +41,13 @@ def build(section: DictConfig, **objects: Any) -> Any:
 
 
 def ensembles(config: DictConfig) -> dict[str, DictConfig]:
-    """The sections of the configuration that are ensembles: the one trained on, then those tested on, if there are."""
-    return {key: config[key] for key in ("ensemble", "survey", "extrapolation") if config.get(key) is not None}
+    """The sections of the configuration that are ensembles, by the names under which a user finds them.
+
+    The one trained on, those tested on, if there are, and any number of further ones, ``ensembles.<name>``.
+    """
+    named = {key: config[key] for key in ("ensemble", "survey", "extrapolation") if config.get(key) is not None}
+    further = config.get("ensembles") or {}
+    return named | {f"ensembles.{name}": section for name, section in further.items() if section is not None}
 
 
 def build_system(system: DictConfig, ensemble: DictConfig) -> System:

@@ -156,7 +156,7 @@ def judge_saliency(
     maps = np.stack([saliency(classifier, own, phase) for own in states])
     others, alike = [], []
     for draw in range(draws):
-        *_, (_, forgetful) = randomised(classifier, seed + draw)
+        forgetful: Any = list(randomised(classifier, seed + draw))[-1][1]
         new = np.stack([saliency(forgetful, own, phase) for own in states])
         others.append(edge_overlap(new, density, seed).score)
         alike.append(float(rank_correlation(torch.from_numpy(maps), torch.from_numpy(new)).mean()))

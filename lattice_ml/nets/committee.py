@@ -11,6 +11,7 @@ ensembles", NeurIPS 2017: members that differ by initialisation alone are divers
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import torch
 from jaxtyping import Bool, Float
@@ -23,7 +24,8 @@ from lattice_ml.nets.members import INITIALISE
 class Committee(nn.Module):
     """The nets ``[member]``; ``[batch, channel, x, y]`` -> ``[member, batch, output]``.
 
-    Each net has the attributes ``in_channels`` and ``outputs``.
+    Each net has the attributes ``in_channels`` and ``outputs``. Where ``net(x) = net.read(net.pattern(x))`` and
+    ``pattern`` knows no weights, it is done once for all.
     """
 
     def __init__(self, nets: Sequence[nn.Module]) -> None:
@@ -54,7 +56,11 @@ class Committee(nn.Module):
         return self.nets[m]
 
     def forward(self, x: Float[Tensor, "batch channel x y"]) -> Float[Tensor, "member batch output"]:
-        return torch.stack([net(x) for net in self.nets])
+        nets: Any = self.nets
+        if not hasattr(self.template, "pattern"):
+            return torch.stack([net(x) for net in nets])
+        h = nets[0].pattern(x)
+        return torch.stack([net.read(h) for net in nets])
 
     def everywhere(self, x: Float[Tensor, "batch channel x y"]) -> Float[Tensor, "member batch output"]:
         """The mean output over the translations that cells of c × c sites break: f̄(x) = c⁻² sum_{a, b < c} f(x moved by

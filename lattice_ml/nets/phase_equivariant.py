@@ -60,15 +60,29 @@ class PhaseEquivariant(nn.Module):
             )
 
     def windows(self, layer: str) -> list[Window]:
-        """(kernel, stride) of everything up to and with a convolution, ``convolutions.<number>``."""
+        """(kernel, stride) of everything up to and with a convolution, ``convolutions.<number>``: the pattern that it
+        sees. Through the mean square of step 2 all other cells have a little say in how large it is."""
         number = int(layer.rpartition(".")[2])
         return [(self.cell, self.cell), *((2 * d + 1, 1) for d in self.DILATIONS[: number + 1])]
 
     def forward(self, x: Float[Tensor, "batch channel x y"]) -> Float[Tensor, "batch classes"]:
+        return self.read(self.pattern(x))
+
+    def pattern(self, x: Float[Tensor, "batch channel x y"]) -> Float[Tensor, "batch channel cell_x cell_y"]:
+        """Steps 1 and 2, which know no weights."""
         self.check_extents(x.shape[-2], x.shape[-1])
         h = F.avg_pool2d(x, self.cell)
-        h = h / h.square().mean(dim=(1, 2, 3), keepdim=True).sqrt().clamp_min(1e-6)
+        return h / h.square().mean(dim=(1, 2, 3), keepdim=True).sqrt().clamp_min(1e-6)
+
+    def read(self, h: Float[Tensor, "batch channel cell_x cell_y"]) -> Float[Tensor, "batch classes"]:
+        """Steps 3 and 4."""
         for layer, reach in zip(self.convolutions, self.DILATIONS, strict=True):
-            h = F.relu(layer(F.pad(h, (reach, reach, reach, reach), mode="circular")))
+            h = F.relu(layer(_wrap(h, reach)))
         pooled = torch.cat((h.mean(dim=(-2, -1)), h.amax(dim=(-2, -1))), dim=1)
         return self.dense2(F.relu(self.dense1(pooled)))
+
+
+def _wrap(h: Float[Tensor, "batch channel x y"], reach: int) -> Float[Tensor, "batch channel wider_x wider_y"]:
+    """``F.pad(h, …, mode="circular")`` by ``reach`` on every side, whose gradient takes no copy for each side."""
+    h = torch.cat((h[..., -reach:, :], h, h[..., :reach, :]), dim=-2)
+    return torch.cat((h[..., -reach:], h, h[..., :reach]), dim=-1)

@@ -67,7 +67,8 @@ def committee_boundaries(
     """The neighbouring phases' boundaries of every scan of an ensemble, by all members together.
 
     probabilities: of every configuration by every member. Rows as those of ``boundary_table``; where fewer than the
-    share ``QUORUM`` of the members have a crossing, T and error are None and the reason says how many do.
+    share ``QUORUM`` of the members have a crossing, T and error are None and the reason says how many do; where no
+    member's boundary has an error, the committee's has none, for the same reason.
     """
     neighbours = [f"{a}|{b}" for a, b in itertools.pairwise(phases)]
     tables = [
@@ -86,7 +87,10 @@ def committee_boundaries(
             row[control] = float(T[there, k].mean())
             spread = T[there, k].var(ddof=1) if there.sum() > 1 else 0.0
             own = errors[there, k]
-            row["error"] = float(np.sqrt(np.nanmean(own**2) + spread)) if np.isfinite(own).any() else None
+            if np.isfinite(own).any():
+                row["error"] = float(np.sqrt(np.nanmean(own**2) + spread))
+            else:
+                row["reason"] = next(table[k]["reason"] for m, table in enumerate(tables) if there[m])
         rows.append(row)
     return Verdict(rows, T)
 
@@ -97,7 +101,7 @@ def deviations(
     """Every boundary of ``found`` beside that of ``truth`` of the same transition and parameters, in its order.
 
     Entries: the parameters, ``transition``, ``found``, ``found_error``, ``truth``, ``truth_error``, ``difference`` =
-    found − truth and its ``error``; None for what is not there.
+    found − truth and its ``error``; None for what is not there, and for an error of which a part is not known.
     """
 
     def key(row: dict[str, Any]) -> dict[str, Any]:
@@ -116,6 +120,7 @@ def deviations(
         }
         if entry["found"] is not None and entry["truth"] is not None:
             entry["difference"] = entry["found"] - entry["truth"]
-            entry["error"] = float(np.hypot(entry["found_error"] or 0.0, entry["truth_error"] or 0.0))
+            if entry["found_error"] is not None and entry["truth_error"] is not None:
+                entry["error"] = float(np.hypot(entry["found_error"], entry["truth_error"]))
         table.append(entry)
     return table

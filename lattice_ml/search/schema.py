@@ -7,8 +7,9 @@ from typing import Annotated, Any, Literal
 from omegaconf import DictConfig, OmegaConf
 from pydantic import Field, StrictBool, StrictStr, ValidationError
 
-from lattice_ml.config import CONF, Count, Name, Paths, Positive, Section, Seed, Text, require_known, sentence, validate
+from lattice_ml.config import CONF, require_known, validate
 from lattice_ml.errors import UserError
+from lattice_ml.schema import Count, Name, Paths, Positive, Section, Seed, Text, sentence
 from lattice_ml.search.attempt import base_words, compose_training, compose_trial
 from lattice_ml.search.sampling import build_pruner, build_sampler, is_pruning
 from lattice_ml.search.space import check_space, draw

@@ -70,12 +70,19 @@ def define(search: Mapping[str, Any], base: Mapping[str, Any], seed: int) -> dic
     learned = {key: value for key, value in base.items() if key not in ELSEWHERE}
     for part in ("ensemble", "survey", "extrapolation"):
         if learned.get(part):
-            learned[part] = {key: value for key, value in learned[part].items() if key != "path"}
+            learned[part] = _placeless(learned[part])
+    if learned.get("ensembles"):
+        learned["ensembles"] = {name: part and _placeless(part) for name, part in learned["ensembles"].items()}
     elsewhere = {"trainer": ("accelerator", "devices"), "callbacks": ("progress",), "workflow": ("trial_ensembles",)}
     for section, settings in elsewhere.items():
         learned[section] = {key: value for key, value in base[section].items() if key not in settings}
     said = {key: value for key, value in search.items() if key not in ("n_trials", "final", "references", "experiment")}
     return {"search": said, "base": learned, "seed": seed}
+
+
+def _placeless(ensemble: Mapping[str, Any]) -> dict[str, Any]:
+    """The section of an ensemble without where its store lies."""
+    return {key: value for key, value in ensemble.items() if key != "path"}
 
 
 def _differences(before: Any, now: Any, where: str) -> Iterator[str]:

@@ -9,11 +9,11 @@ from lattice_ml.data.dealing import deal_replicas
 from lattice_ml.errors import UserError
 from lattice_ml.runtime import ensembles, family, prepare_ensemble
 from lattice_ml.systems.base import System
-from lattice_ml.workflows.phase_checks import require_disjoint
+from lattice_ml.workflows.phase_checks import require_augmentation, require_disjoint
 
 
-def require_committee(config: DictConfig, system: System) -> None:
-    """Raise ``UserError`` unless task, data and ensembles are those of committees that classify phases."""
+def require_question(config: DictConfig) -> None:
+    """Raise ``UserError`` unless task, data and training are those of committees that classify phases."""
     if config.get("models") or not config.task._target_.endswith(".ClassifyCommittee") or not config.get("committee"):
         raise UserError(
             "workflow=phase_committee trains committees of one net to classify phases: leave out models, and give "
@@ -21,13 +21,20 @@ def require_committee(config: DictConfig, system: System) -> None:
         )
     if config.data.get("split") is None:
         raise UserError("committees learn from labelled phases: give data=default or data=particles.")
-    if "survey" not in ensembles(config):
-        raise UserError("committees are compared on a survey: give one, e.g. ensemble@survey=aim_boundaries.")
+    if len({f"{l2:g}" for l2 in config.committee.l2}) < len(config.committee.l2):
+        raise UserError(f"committee.l2 = {list(config.committee.l2)} repeats itself: give each strength once.")
     if config.ckpt_path not in (None, "last"):
         raise UserError("workflow=phase_committee trains from the beginning: leave out ckpt_path.")
     if config.trainer.get("strategy") is not None or config.trainer.devices not in (1, "1", "auto"):
         raise UserError("a committee trains in one process: leave out trainer=ddp and trainer.devices.")
+
+
+def require_committee(config: DictConfig, system: System) -> None:
+    """Raise ``UserError`` unless the ensembles fit each other and can be sampled; makes their stores."""
+    if "survey" not in ensembles(config):
+        raise UserError("committees are compared on a survey: give one, e.g. ensemble@survey=aim_boundaries.")
     deal_replicas(config.ensemble.replicas, list(config.data.split), config.seed)
+    require_augmentation(config)
     require_disjoint(config, system)
     for key, section in ensembles(config).items():
         with speaking_of(key):

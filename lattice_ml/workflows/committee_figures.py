@@ -10,11 +10,12 @@ import numpy as np
 
 from lattice_ml.ensembles.store import points_of
 from lattice_ml.figures import save
-from lattice_ml.figures.captions import caption, tell
+from lattice_ml.figures.captions import caption
 from lattice_ml.phases.scan import Scan, scans_of
 from lattice_ml.workflows import phase_figures
 
 if TYPE_CHECKING:
+    from lattice_ml.phases.binodal import Binodals
     from lattice_ml.phases.label import Labels
     from lattice_ml.workflows.committee_results import Compared
     from lattice_ml.workflows.phase_committee import Judged, Part
@@ -24,25 +25,30 @@ STORY = (
     "sizes",
     "probabilities",
     "physical_share",
+    "saliency_nets",
+    "kernels",
+    "architecture",
     "embedding",
     "order_parameter",
-    "pca",
     "training",
 )
 INSET = 5.0
 """The place whose class probabilities stand in the inset: the paper's density, or the nearest that there is."""
 
 
-def draw(folder: Path, parts: Sequence[Part], compared: Sequence[Compared], labels: Labels) -> None:
-    """All of them, in the order of the report; the first committee's come first."""
+def draw(
+    folder: Path, parts: Sequence[Part], compared: Sequence[Compared], labels: Labels, binodals: Binodals | None
+) -> None:
+    """Those of boundaries and training; the first committee's come first."""
     first, system = compared[0], parts[0].system
     here = [part for part in parts if part.system.extents == system.extents]
     for one in compared:
-        draw_check(folder, system.phases, one, mean_scans(here, one.judged), "" if one is first else one.judged.l2)
+        name = "boundary_check" if one is first else f"boundary_check_l2={one.judged.l2:g}"
+        draw_check(folder, name, system.phases, one, mean_scans(here, one.judged), binodals)
     scans = mean_scans(here, first.judged)
     phase_figures.draw_probabilities(folder, system.phases, scans, first.boundaries)
     if first.sizes:
-        draw_sizes(folder, first, max(system.extents))
+        draw_sizes(folder, first, max(system.extents), system.phases, binodals)
     if len(compared) > 1:
         draw_shares(folder, compared)
     predicted = first.judged.found[parts[0].name].mean(axis=0).argmax(-1)
@@ -50,7 +56,6 @@ def draw(folder: Path, parts: Sequence[Part], compared: Sequence[Compared], labe
     truth = np.broadcast_to(labels.labels[:, :1, :1], predicted.shape)
     np.add.at(counts, (truth.ravel(), predicted.ravel()), 1)
     phase_figures.draw_training(folder, first.judged.history, counts, system.phases)
-    tell(folder, STORY)
 
 
 def mean_scans(parts: Sequence[Part], one: Judged) -> list[Scan]:
@@ -68,8 +73,10 @@ def column(rows: Sequence[dict[str, Any]], name: str) -> list[float]:
     return [np.nan if row[name] is None else row[name] for row in rows]
 
 
-def draw_check(folder: Path, phases: Sequence[str], one: Compared, scans: list[Scan], l2: float | str) -> None:
-    """The phase diagram with nets over the truth; l2: "" for the committee that the report is about."""
+def draw_check(
+    folder: Path, figure: str, phases: Sequence[str], one: Compared, scans: list[Scan], binodals: Binodals | None
+) -> None:
+    """The phase diagram with nets over the truth, and the lines of an infinite system where slabs were sampled."""
     from lattice_ml.figures import boundary_check
 
     if not scans[0].place:
@@ -78,7 +85,7 @@ def draw_check(folder: Path, phases: Sequence[str], one: Compared, scans: list[S
     inset = min(scans, key=lambda scan: abs(scan.place[name] - INSET))
     save(
         folder,
-        "boundary_check" if l2 == "" else f"boundary_check_l2={l2:g}",
+        figure,
         {
             "place": column(one.rows, name),
             "place_name": name,
@@ -93,30 +100,46 @@ def draw_check(folder: Path, phases: Sequence[str], one: Compared, scans: list[S
             "inset_P": inset.mean,
             "inset_error": inset.error,
             "inset_place": inset.place[name],
+            **lines(binodals, scans, name, phases),
         },
         boundary_check.draw,
     )
     caption(
         folder,
-        "boundary_check" if l2 == "" else f"boundary_check_l2={l2:g}",
+        figure,
         f"Boundaries of {len(one.T)} nets over the truth (lambda = {one.judged.l2:g})",
         "Crosses: mean over nets trained at one density alone, with the error that one net, trained from another seed "
         "and shown other configurations, would have. Circles: what the configurations themselves show on the same "
-        "torus, nothing learned. Inset: class probabilities at one density.",
+        "torus, nothing learned. Lines, where drawn: an infinite system, from the plateaus of bands on long tori. "
+        "Inset: class probabilities at one density.",
         "Phase diagram: crosses of the nets over circles of the truth.",
     )
 
 
-def draw_sizes(folder: Path, one: Compared, home: int) -> None:
+def lines(binodals: Binodals | None, scans: list[Scan], name: str, phases: Sequence[str]) -> dict[str, Any]:
+    """The boundaries of an infinite system over the range of the places, nan where the slabs do not reach."""
+    from lattice_ml.phases.binodal import T_of
+
+    if binodals is None or name != "rho0":
+        return {}
+    place = np.linspace(scans[0].place[name], scans[-1].place[name], 61)
+    T = np.array([column(T_of(binodals, float(rho0), phases), "T") for rho0 in place]).T
+    return {"line_place": np.broadcast_to(place, T.shape), "line_T": T}
+
+
+def draw_sizes(folder: Path, one: Compared, home: int, phases: Sequence[str], binodals: Binodals | None) -> None:
     """Boundaries against 1/L at the place of the training, nets beside the truth."""
     from lattice_ml.figures import sizes
+    from lattice_ml.phases.binodal import T_of
 
     own = [{"L": home, **row} for row in one.rows if row["trained"]]
     rows = own + [row for row in one.sizes if any(_same_place(row, other) for other in own)]
+    infinite = {} if binodals is None else {"infinite_T": column(T_of(binodals, own[0]["rho0"], phases), "T")}
     save(
         folder,
         "sizes",
         {
+            **infinite,
             "L": [row["L"] for row in rows],
             "transition": [row["transition"] for row in rows],
             **{key: column(rows, name) for key, name in
@@ -151,8 +174,8 @@ def draw_shares(folder: Path, compared: Sequence[Compared]) -> None:
         {
             "l2": [one.judged.l2 for one in compared],
             "criteria": ["physical", "within 0.03 everywhere"],
-            "share": [[row[k]["value"] for row in told] for k in range(2)],
-            "error": [[row[k]["error"] for row in told] for k in range(2)],
+            "share": [column([row[k] for row in told], "value") for k in range(2)],
+            "error": [column([row[k] for row in told], "error") for k in range(2)],
         },
         physical_share.draw,
     )

@@ -30,7 +30,8 @@ class Compared:
     boundaries: contract 4's rows on the torus of the training. rows: ``deviations`` there, with ``trained``, whether
     the nets were trained at that place. sizes: ``deviations`` on other tori, with their ``L``. Of each member:
     accuracy on the test replicas; physical, by ``Verdict.physical`` over the survey; near, whether every boundary that
-    is truly there is found within ``CLOSE``. T: every member's boundaries ``[member, row]`` of ``rows``.
+    is truly there is found within ``CLOSE``, of no member where no truth is known. T: every member's boundaries
+    ``[member, row]`` of ``rows``.
     """
 
     judged: Judged
@@ -40,7 +41,7 @@ class Compared:
     T: Float[np.ndarray, "member row"]
     accuracy: Float[np.ndarray, " member"]
     physical: Bool[np.ndarray, " member"]
-    near: Bool[np.ndarray, " member"]
+    near: Bool[np.ndarray, " member_or_none"]
 
 
 def compare(one: Judged, parts: Sequence[Part], truth: dict[str, Rows], labels: Labels, seed: int) -> Compared:
@@ -64,6 +65,8 @@ def compare(one: Judged, parts: Sequence[Part], truth: dict[str, Rows], labels: 
             sizes += [{"L": max(part.system.extents), **row} for row in beside]
     T = np.concatenate([found.T for found in verdicts.values()], axis=1)
     true = np.array([np.nan if row["truth"] is None else row["truth"] for row in rows])
+    known = np.isfinite(true)
+    near = np.asarray((np.abs(T - true) <= CLOSE)[:, known].all(axis=1))  # a boundary that a member misses is not near
     survey = [found for name, found in verdicts.items() if name != parts[0].name]
     return Compared(
         judged=one,
@@ -73,7 +76,7 @@ def compare(one: Judged, parts: Sequence[Part], truth: dict[str, Rows], labels: 
         T=T,
         accuracy=(one.found[parts[0].name].argmax(-1) == labels.labels[:, :1, :1]).mean(axis=(1, 2, 3)),
         physical=np.logical_and.reduce([found.physical(control) for found in survey]),
-        near=np.array([(np.abs(own - true) <= CLOSE)[np.isfinite(true)].all() for own in T]),
+        near=near if known.any() else near[:0],
     )
 
 
@@ -99,22 +102,27 @@ def spread(values: Float[np.ndarray, " member"]) -> dict[str, Any]:
 
 
 def share(which: Bool[np.ndarray, " member"]) -> dict[str, Any]:
-    """A share of the members with its binomial standard error at p = (k + 1) / (n + 2), which is not 0 at k = 0, n."""
+    """A share of the members with its binomial standard error at p = (k + 1) / (n + 2), which is not 0 at k = 0, n;
+    None of nobody."""
     count, n = int(which.sum()), len(which)
+    if n == 0:
+        return {"value": None, "error": None, "n": 0}
     p = (count + 1) / (n + 2)
     return {"value": count / n, "error": float(np.sqrt(p * (1 - p) / n)), "n": n}
 
 
 def distance(rows: Rows) -> dict[str, Any]:
-    """Mean and largest |T_CNN − T_true|; ``missed``: boundaries that are truly there and are not found."""
+    """Mean and largest |T_CNN − T_true|; ``missed``: boundaries that are truly there and are not found. The mean has an
+    error where every difference has one."""
     known = [row for row in rows if row["truth"] is not None]
     found = [row for row in known if row["difference"] is not None]
     if not found:
         return {"value": None, "error": None, "largest": None, "n": 0, "missed": len(known)}
-    off, errors = (np.array([abs(row[name]) for row in found]) for name in ("difference", "error"))
+    off = np.array([abs(row["difference"]) for row in found])
+    errors = [row["error"] for row in found if row["error"] is not None]
     return {
         "value": float(off.mean()),
-        "error": float(np.sqrt((errors**2).sum()) / len(errors)),
+        "error": float(np.sqrt(np.square(errors).sum()) / len(found)) if len(errors) == len(found) else None,
         "largest": float(off.max()),
         "n": len(found),
         "missed": len(known) - len(found),

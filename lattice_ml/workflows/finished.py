@@ -14,8 +14,8 @@ from lattice_ml.errors import UserError
 from lattice_ml.run import finished
 from lattice_ml.runtime import build, build_system, ensembles, family
 
-UNTRAINED = (".fit_white_boxes", ".find_without_labels")
-"""Workflows whose runs hold no net."""
+UNTRAINED = (".fit_white_boxes", ".find_without_labels", ".find_transitions")
+"""Workflows whose runs hold no net that knows phases or observables."""
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -101,7 +101,7 @@ def read_config(path: Path) -> DictConfig:
 
 def _classifier(folder: Path, config: DictConfig, system: System) -> Finished:
     from lattice_ml.tasks.classify_phase import load_classifier
-    from lattice_ml.workflows.phase_diagram import build_net
+    from lattice_ml.workflows.phase_training import build_net
 
     task = load_classifier(folder / "checkpoints" / "best.ckpt", build_net(config, system), system)
     return Finished(folder, config, system, task, task, task.phases, True)

@@ -24,7 +24,7 @@ from lattice_ml.run import ENTRY, Run, open_run
 from lattice_ml.runtime import build, build_ensemble, build_system, ensembles, prepare_ensemble, seed_everything
 from lattice_ml.workflows.phase_checks import require_disjoint
 from lattice_ml.workflows.phase_committee import Part, judge
-from lattice_ml.workflows.phase_diagram import protocol_of
+from lattice_ml.workflows.phase_names import protocol_of
 
 if TYPE_CHECKING:
     import xarray as xr

@@ -12,7 +12,7 @@ from omegaconf import DictConfig, OmegaConf
 from lattice_ml.config import speaking_of
 from lattice_ml.ensembles.plan import build_plan, shared_trajectory
 from lattice_ml.errors import UserError
-from lattice_ml.runtime import build_trainer, ensembles, prepare_ensemble
+from lattice_ml.runtime import build, build_trainer, ensembles, prepare_ensemble
 
 if TYPE_CHECKING:
     from lightning import Trainer
@@ -38,6 +38,7 @@ def require_sound(config: DictConfig, system: System, net: nn.Module) -> None:
 
     deal_replicas(config.ensemble.replicas, list(config.data.split), config.seed)
     require_metrics(config)
+    require_augmentation(config)
     require_disjoint(config, system)
     if config.ckpt_path not in (None, "last"):  # an unfinished run goes on from its last one in any case
         load_classifier(config.ckpt_path, net, system)  # leaves its weights in the net
@@ -72,6 +73,12 @@ def require_metrics(config: DictConfig) -> None:
             raise UserError(
                 f"callbacks.{name}.monitor = {monitor} is never logged: give one of {', '.join(MONITORED)}."
             )
+
+
+def require_augmentation(config: DictConfig) -> None:
+    """Raise ``UserError`` on an augmentation of the training data that cannot be built."""
+    if config.data.get("augment") is not None:
+        build(config.data.augment)
 
 
 def require_disjoint(config: DictConfig, system: System) -> None:

@@ -18,8 +18,9 @@ from lattice_ml.fitting import fit, next_epoch
 from lattice_ml.loggers import open_loggers, publish
 from lattice_ml.run import ENTRY, Run, open_run
 from lattice_ml.runtime import build, build_family, build_system, ensembles, seed_everything
-from lattice_ml.workflows.committee_checks import require_committee
-from lattice_ml.workflows.phase_diagram import build_data, build_net, name_phases, protocol_of
+from lattice_ml.workflows.committee_checks import require_committee, require_question
+from lattice_ml.workflows.phase_names import name_phases, protocol_of
+from lattice_ml.workflows.phase_training import build_data, build_net
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -45,6 +46,7 @@ class Judged(NamedTuple):
     """A committee and what it said. found: by the name of the part. history: the metrics of every epoch."""
 
     l2: float
+    task: ClassifyCommittee
     found: dict[str, np.ndarray]
     history: list[dict[str, float]]
 
@@ -52,12 +54,16 @@ class Judged(NamedTuple):
 def find_boundaries(config: DictConfig) -> None:
     """Train, predict and compare; raises ``UserError`` on what the user can mend."""
     from lattice_ml.checkpoints import keep_threads
+    from lattice_ml.figures import captions
+    from lattice_ml.workflows import committee_figures
+    from lattice_ml.workflows.committee_explain import explain
 
+    require_question(config)
     seed_everything(config.seed)
     system = build_system(config.system, config.ensemble)
     build_committee(config, system, 0.0)  # a mistake is told before any work
     require_committee(config, system)
-    with open_run(config, steps=5) as run:
+    with open_run(config, steps=6) as run:
         run.results["system"] = system.parameters()
         sections = ensembles(config)
         with run.step("sample", "sampling " + " and ".join(part.name for part in sections.values())), keep_threads():
@@ -68,6 +74,7 @@ def find_boundaries(config: DictConfig) -> None:
             labels = name_phases(config, run, system, training)
         data = build_data(config, system, training, labels)
         parts = [Part("test", system, training.isel(replica=data.replicas["test"]))]
+        slabs = sampled.pop("ensembles.slabs", [])
         for name, family in sampled.items():
             parts += [Part(f"{name}{torus(one)}", on_torus(config, one), one) for one in family]
         strengths = ", ".join(f"{l2:g}" for l2 in config.committee.l2)
@@ -78,7 +85,10 @@ def find_boundaries(config: DictConfig) -> None:
                     for l2 in map(float, config.committee.l2)
                 ]
             with run.step("compare", "finding boundaries and holding them against the truth"):
-                compare_and_draw(config, run, parts, judged, labels)
+                compare_and_draw(config, run, parts, judged, labels, slabs)
+            with run.step("explain", "asking the nets where they looked"):
+                explain(run, parts[0], judged)
+                captions.tell(run.figures, committee_figures.STORY)
             with run.step("report", "writing the report"):
                 publish(loggers, run)
         page = run.finish()
@@ -86,8 +96,19 @@ def find_boundaries(config: DictConfig) -> None:
         run.show_end(page)
 
 
-def compare_and_draw(config: DictConfig, run: Run, parts: list[Part], judged: list[Judged], labels: Labels) -> None:
-    """Fill the results and draw; the boundaries of the first committee are the run's, beside those of the truth."""
+def compare_and_draw(
+    config: DictConfig,
+    run: Run,
+    parts: list[Part],
+    judged: list[Judged],
+    labels: Labels,
+    slabs: list[xr.Dataset],
+) -> None:
+    """Fill the results and draw; the boundaries of the first committee are the run's, beside those of the truth.
+
+    slabs: long tori, if there are any, whose bands tell the boundaries of an infinite system.
+    """
+    from lattice_ml.phases.binodal import ensemble_binodals
     from lattice_ml.phases.truth import true_boundaries
     from lattice_ml.workflows import committee_figures
     from lattice_ml.workflows.committee_results import compare, metrics, summary
@@ -95,10 +116,16 @@ def compare_and_draw(config: DictConfig, run: Run, parts: list[Part], judged: li
     truth = {part.name: true_boundaries(part.ensemble, part.system, config.seed) for part in parts}
     compared = [compare(one, parts, truth, labels, config.seed) for one in judged]
     here = [row for part in parts if part.system.extents == parts[0].system.extents for row in truth[part.name]]
+    binodals = None
+    if slabs:
+        try:
+            binodals = ensemble_binodals(slabs[0], on_torus(config, slabs[0]))
+        except ValueError as error:
+            run.console.print(f"no binodals: {error}", highlight=False)
     run.results["boundaries"] = sorted([*compared[0].boundaries, *here], key=places)
     run.results["committees"] = {f"{one.judged.l2:g}": summary(one) for one in compared}
     run.results["metrics"] = metrics(summary(compared[0]), judged[0].l2)
-    committee_figures.draw(run.figures, parts, compared, labels)
+    committee_figures.draw(run.figures, parts, compared, labels, binodals)
 
 
 def places(row: dict[str, Any]) -> list[float]:
@@ -149,6 +176,7 @@ def judge(
         try:
             load_members(last, task)
             resume = last
+            task.train()
             run.console.print(f"going on from {last}, epoch {next_epoch(last)}", highlight=False, soft_wrap=True)
         except UserError as error:
             run.console.print(f"starting anew: {error}", highlight=False, soft_wrap=True)
@@ -158,14 +186,14 @@ def judge(
         raise UserError(f"training diverged with task.lr = {config.task.lr:g}: give a smaller one, e.g. task.lr=1e-3.")
     kept = folder / PREDICTIONS
     if kept.exists():
-        return Judged(l2, load(kept), history)
+        return Judged(l2, task, load(kept), history)
     found = {}
     for part in parts:
         if fits(task, part):
             run.console.print(f"asking about {part.name}", highlight=False)
             found[part.name] = probabilities(task, part)
     save_predictions(kept, found)
-    return Judged(l2, found, history)
+    return Judged(l2, task, found, history)
 
 
 def fits(task: ClassifyCommittee, part: Part) -> bool:

@@ -6,43 +6,31 @@ and find where the class probabilities cross -> show what the net looked at -> r
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from omegaconf import DictConfig
 
-from lattice_ml.ensembles.plan import summarise
 from lattice_ml.errors import UserError
-from lattice_ml.fitting import fit, next_epoch
+from lattice_ml.fitting import fit
 from lattice_ml.loggers import open_loggers, publish
-from lattice_ml.phases.label_file import load_labels, save_labels
+from lattice_ml.phases.label_file import load_labels
 from lattice_ml.ranks import leaders_folder, leading
 from lattice_ml.run import Run, open_run
-from lattice_ml.runtime import (
-    build,
-    build_ensemble,
-    build_system,
-    ensembles,
-    seed_everything,
-)
+from lattice_ml.runtime import build, build_ensemble, build_system, ensembles, seed_everything
 from lattice_ml.workflows.phase_checks import build_party, require_classifier, require_sound
+from lattice_ml.workflows.phase_names import LABELS, name_phases, protocol_of
+from lattice_ml.workflows.phase_training import build_data, build_net, resume_point, train
 
 if TYPE_CHECKING:
     import xarray as xr
-    from lightning import Callback
-    from lightning.pytorch.loggers import Logger
     from torch import nn
 
-    from lattice_ml.data.datamodule import EnsembleData
     from lattice_ml.phases.label import Labels
     from lattice_ml.systems.base import System
     from lattice_ml.tasks.classify_phase import ClassifyPhase
-
-
-LABELS = "labels.npz"
-"""Of a run: what the training learns. See ``phases/label_file.py``."""
 
 
 def find_phase_diagram(config: DictConfig) -> None:
@@ -87,6 +75,7 @@ def lead(config: DictConfig, system: System, net: nn.Module, announce: Callable[
         with run.step("sample", "sampling " + " and ".join(section.name for section in sections)), keep_threads():
             sampled = [build_ensemble(config.system, config.sampler, section) for section in sections]
             run.results["protocol"] = dict(zip(ensembles(config), map(protocol_of, sampled), strict=True))
+            judge_independence(run, system, sampled)
         ensemble = sampled[0]
         with run.step("embed", "embedding without labels and naming the phases"), keep_threads():
             labels = name_phases(config, run, system, ensemble)
@@ -106,131 +95,6 @@ def lead(config: DictConfig, system: System, net: nn.Module, announce: Callable[
         page = run.finish()
         run.show_boundaries()
         run.show_end(page)
-
-
-def build_net(config: DictConfig, system: System) -> nn.Module:
-    """The configured net for the system's channels, torus and phases."""
-    return build(config.model, in_channels=len(system.channels), extents=system.extents, classes=len(system.phases))
-
-
-def build_data(config: DictConfig, system: System, ensemble: xr.Dataset, labels: Labels) -> EnsembleData:
-    """The labelled ensemble, split by replica: on the training device, or streamed where ``data.memory`` is less."""
-    from lattice_ml.data.datamodule import EnsembleData
-
-    shape = [ensemble.sizes[name] for name in ("point", "replica", "sample")]
-    return EnsembleData(
-        ensemble,
-        system,
-        np.broadcast_to(labels.labels[:, :1, :1], shape),  # one label a point, found on all configurations or on some
-        batch_size=config.data.batch_size,
-        split=list(config.data.split),
-        augment=None if config.data.augment is None else build(config.data.augment),
-        seed=config.seed,
-        memory=config.data.get("memory"),
-    )
-
-
-def protocol_of(ensemble: xr.Dataset) -> dict[str, Any]:
-    """How an ensemble was made, in few words: the plan with its points as ranges."""
-    return {
-        **summarise(ensemble.attrs["plan"]),
-        "algorithms": sorted({row["algorithm"] for row in ensemble.attrs["sampler"]}),
-    }
-
-
-def name_phases(config: DictConfig, run: Run, system: System, ensemble: xr.Dataset) -> Labels:
-    """PCA, UMAP, clusters, names: labels and transition temperatures with no human in between.
-
-    A run finds its labels once: interrupted later, it goes on with those that it found.
-    """
-    from lattice_ml.data.thin import thin
-    from lattice_ml.phases.embed import embed
-    from lattice_ml.phases.label import name_clusters
-    from lattice_ml.workflows import label_figures
-
-    kept = load_labels(run.folder / LABELS)
-    if kept is not None:
-        run.console.print(f"going on with {run.folder / LABELS}", highlight=False, soft_wrap=True)
-        run.results["labels"] = kept.summary()
-        return kept
-    whole, ensemble = ensemble, thin(ensemble, config.data.get("memory"))
-    if ensemble is not whole:
-        few, many = (part["configurations"].isel(species=0, x=0, y=0).size for part in (ensemble, whole))
-        run.console.print(f"data.memory leaves room to embed {few:,} of {many:,} configurations", highlight=False)
-    embedding = embed(ensemble, system, **config.phases)
-    label_figures.draw_components(run.figures, embedding.ratios, embedding.components)
-    label_figures.draw_plane(
-        run.figures, system, ensemble, embedding, np.full(len(embedding.plane), -1)
-    )  # if naming fails
-    labels = name_clusters(embedding, ensemble, system, seed=config.phases.seed)
-    label_figures.draw_plane(run.figures, system, ensemble, embedding, labels.phase.ravel())
-    label_figures.draw_labels(run.figures, system, ensemble, labels)
-    save_labels(run.folder / LABELS, labels)  # last: with them the step is done
-    run.results["labels"] = labels.summary()
-    return labels
-
-
-def train(
-    config: DictConfig,
-    run: Run,
-    data: EnsembleData,
-    net: nn.Module,
-    loggers: list[Logger],
-    samples: int,
-    callbacks: Sequence[Callback] = (),
-) -> ClassifyPhase:
-    """Fit to the named phases and return the classifier of the best validation loss; goes on where it was killed.
-
-    samples: of one trajectory, for the error of the test accuracy. ``callbacks`` are told of the training beside those
-    of the configuration.
-    """
-    from lattice_ml.tasks.classify_phase import load_classifier
-    from lattice_ml.workflows import phase_figures
-
-    resume = resume_point(run.checkpoints, net, data.system)
-    if resume is not None:
-        run.console.print(f"going on from {resume}, epoch {next_epoch(resume)}", highlight=False, soft_wrap=True)
-    task = build(config.task, net=net, system=data.system)
-    history = fit(config, run.folder, task, data, loggers, resume, callbacks)
-    losses = [row["val/loss"] for row in history]
-    if not np.isfinite(losses).all():
-        raise UserError(f"training diverged with task.lr = {config.task.lr:g}: give a smaller one, e.g. task.lr=1e-3.")
-    best = load_classifier(run.checkpoints / "best.ckpt", net, data.system).to(data.device)
-
-    truth = data.labels.cpu()[data.index["test"]].numpy()
-    predicted = np.concatenate([best.probabilities(states).argmax(axis=1) for states in data.parts("test")])
-    counts = np.zeros((data.classes, data.classes), dtype=np.int64)
-    np.add.at(counts, (truth, predicted), 1)
-    phase_figures.draw_training(run.figures, history, counts, data.system.phases)
-
-    run.results["metrics"] = {
-        "test_accuracy": accuracy((truth == predicted).reshape(-1, samples)),
-        "validation_loss": {"value": min(losses), "error": None, "n": len(data.index["val"])},
-        "parameters": {"value": sum(p.numel() for p in net.parameters()), "error": None},
-        "epochs": {"value": len(losses), "error": None},
-        "best_epoch": {"value": int(np.argmin(losses)), "error": None},
-    }
-    return best
-
-
-def resume_point(checkpoints: Path, net: nn.Module, system: System) -> Path | None:
-    """The newest readable checkpoint of an interrupted training; a damaged one is passed over."""
-    from lattice_ml.tasks.classify_phase import load_classifier
-
-    for path in (checkpoints / "last.ckpt", checkpoints / "best.ckpt"):
-        try:
-            load_classifier(path, net, system)
-        except UserError:
-            continue
-        return path
-    return None
-
-
-def accuracy(correct: np.ndarray) -> dict[str, Any]:
-    """Share of correct configurations ``[trajectory, sample]``; its error from the spread between trajectories."""
-    shares = correct.mean(axis=1)
-    error = float(shares.std(ddof=1) / np.sqrt(len(shares))) if len(shares) > 1 else None
-    return {"value": float(correct.mean()), "error": error, "n": correct.size}
 
 
 def predict(config: DictConfig, run: Run, system: System, classifier: ClassifyPhase, parts: list[xr.Dataset]) -> None:

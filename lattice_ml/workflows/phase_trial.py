@@ -18,7 +18,8 @@ from lattice_ml.run import Run
 from lattice_ml.runtime import build_ensemble, build_system, seed_everything
 from lattice_ml.search.outcome import Infeasible, Outcome
 from lattice_ml.workflows.phase_checks import build_party, require_classifier, require_sound
-from lattice_ml.workflows.phase_diagram import LABELS, build_data, build_net, name_phases, train
+from lattice_ml.workflows.phase_names import LABELS, name_phases
+from lattice_ml.workflows.phase_training import build_data, build_net, train
 from lattice_ml.workflows.trial_run import open_trial, opening
 
 if TYPE_CHECKING:

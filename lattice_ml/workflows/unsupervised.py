@@ -33,7 +33,7 @@ def find_without_labels(config: DictConfig) -> None:
     """Run the steps and print the transitions. Raises ``UserError`` on what the user can mend."""
     from lattice_ml.figures import captions
     from lattice_ml.workflows import unsupervised_figures
-    from lattice_ml.workflows.phase_diagram import name_phases, protocol_of
+    from lattice_ml.workflows.phase_names import name_phases, protocol_of
 
     seed_everything(config.seed)
     system = build_system(config.system, config.ensemble)

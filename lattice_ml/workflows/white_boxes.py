@@ -116,7 +116,7 @@ def read_tables(
 ) -> tuple[Table, list[Table], list[dict[str, Any]]]:
     """The table of the training ensemble, those of the others, and the transitions that their labels show."""
     from lattice_ml.phases.label_file import load_labels, save_labels
-    from lattice_ml.workflows.phase_diagram import LABELS, name_phases
+    from lattice_ml.workflows.phase_names import LABELS, name_phases
 
     (part, dataset), *others = sampled
     training = read_table(config, part, dataset, config.white_boxes.configurations)

@@ -36,10 +36,15 @@ ISING = (
     "trainer.max_epochs=6",
 )
 ENCODER = ("latents.dimensions=null", "name=composed")
+LEARNT = ("task.lr=0.03", "trainer.max_epochs=30")
 NETS = {
     "active_ising: classify_phase": AIM,
     "active_ising: classify_committee": (
-        "experiment=aim_boundaries_toy", "extrapolation=null", "committee.l2=[0.0001]", "task.lr=1e-2",
+        "experiment=aim_boundaries_toy", "extrapolation=null", "committee.l2=[0.0001]", *LEARNT,
+    ),
+    "active_ising: classify_committee, flattening": (
+        "experiment=aim_boundaries_toy", "extrapolation=null", "model=phase_cnn", "~model.cell",
+        "committee.l2=[0.0001]", *LEARNT,
     ),
     "active_ising: autoencoder": ("experiment=aim_vae_toy", "task=autoencoder", *ENCODER),
     "active_ising: vae": ("experiment=aim_vae_toy", *ENCODER),
@@ -49,7 +54,7 @@ NETS = {
     "ising: classify_committee": (
         *ISING, "ensemble@survey=ising_toy", "survey.seed=1", "callbacks=members", "model=phase_equivariant",
         "model.cell=1", "task=classify_committee", "workflow=phase_committee", "committee.members=2",
-        "committee.l2=[0.0001]", "task.lr=1e-2",
+        "committee.l2=[0.0001]", *LEARNT,
     ),
     "ising: autoencoder": ("experiment=ising_vae_toy", "task=autoencoder", *ENCODER),
     "ising: vae": ("experiment=ising_vae_toy", *ENCODER),

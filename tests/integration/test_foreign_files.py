@@ -218,6 +218,7 @@ def test_what_the_configurations_of_this_repository_name_is_permitted() -> None:
         "lattice_ml.workflows.compare_nets.compare_nets",
         "lattice_ml.workflows.latents.find_latents",
         "lattice_ml.workflows.pendulum.rediscover_pendulum",
+        "lattice_ml.workflows.phase_committee.find_boundaries",
         "lattice_ml.workflows.queries.answer_queries",
         "lattice_ml.workflows.white_boxes.fit_white_boxes",
     }
@@ -266,7 +267,7 @@ def test_a_malicious_checkpoint_would_run(malicious: Path, mark: Path) -> None:
 
 
 def test_a_run_does_not_resume_from_a_malicious_checkpoint(malicious: Path, mark: Path, tmp_path: Path) -> None:
-    from lattice_ml.workflows.phase_diagram import resume_point
+    from lattice_ml.workflows.phase_training import resume_point
 
     system = ActiveIsing((9, 9))
     checkpoints = tmp_path / "checkpoints"

@@ -62,6 +62,11 @@ def test_results_hold_an_entry_for_every_transition_and_the_labels_in_order(run_
     assert results["metrics"]["test_accuracy"]["n"] == 9 * 4
     assert {"sample", "embed", "train", "predict", "explain", "report", "total"} == set(results["timings"])
     assert results["protocol"]["ensemble"]["waiting"] == 600
+    assert results["protocol"]["ensemble"]["start"] == "band"
+    assert results["protocol"]["ensemble"]["torus"] == "81 × 9"
+    judged = results["independence"]["toy"]["order"]
+    assert len(judged["lag_one"]) == 9
+    assert bool(judged["not_independent"]) == any("order parameter" in sentence for sentence in results["warnings"])
     assert results["versions"]["torch"] == torch.__version__
 
 
@@ -148,7 +153,7 @@ def test_a_damaged_last_checkpoint_is_passed_over(run_folder: Path, tmp_path: Pa
     """As a kill in the middle of a copy leaves it; a whole run does this in the test above, which is slow."""
     from lattice_ml.nets.phase_cnn import PhaseCNN
     from lattice_ml.systems.active_ising.physics import ActiveIsing
-    from lattice_ml.workflows.phase_diagram import resume_point
+    from lattice_ml.workflows.phase_training import resume_point
 
     for name in ("best", "last"):
         shutil.copy(run_folder / "checkpoints" / f"{name}.ckpt", tmp_path)

@@ -1,6 +1,13 @@
-import torch
+from pathlib import Path
 
-from lattice_ml.data.augment import TorusShift, _shift_blocks, _shift_sites
+import torch
+from omegaconf import OmegaConf
+
+from lattice_ml.data.augment import Chain, TorusShift, _shift_blocks, _shift_sites
+from lattice_ml.data.particles import Gas, Thin
+from lattice_ml.runtime import build
+
+CONF = Path(__file__).parents[3] / "conf"
 
 
 def generator(seed: int) -> torch.Generator:
@@ -39,3 +46,26 @@ def test_the_cpu_and_the_gpu_way_of_shifting_are_one_function():
     by_roll = torch.stack([s.roll((int(i), int(j)), (1, 2)) for s, i, j in zip(states, dx, dy, strict=True)])
     assert torch.equal(_shift_blocks(states, dx, dy), by_roll)
     assert torch.equal(_shift_sites(states, dx, dy), by_roll)
+
+
+def test_a_chain_is_one_step_after_the_other_from_one_generator():
+    states = torch.randint(0, 9, (6, 2, 9, 9), generator=generator(7), dtype=torch.uint8)
+    steps = [TorusShift(), Thin(0.4), Gas(1.0)]
+    by_hand, drawn = states, generator(8)
+    for step in steps:
+        by_hand = step(by_hand, drawn)
+    assert torch.equal(Chain(steps)(states, generator(8)), by_hand)
+    assert not torch.equal(Chain(steps[::-1])(states, generator(8)), by_hand)
+    assert Chain([])(states, generator(8)) is states
+
+
+def test_a_chain_keeps_the_order_that_it_was_given():
+    chain = Chain([lambda states, _: states + 1, lambda states, _: states * 10])
+    assert chain(torch.zeros(1, 1, 1, 1), generator(0)).item() == 10
+
+
+def test_the_configuration_of_particles_shifts_thins_and_adds_a_gas():
+    section = OmegaConf.load(CONF / "data" / "particles.yaml").augment
+    chain = build(section)
+    assert [type(step) for step in chain.steps] == [TorusShift, Thin, Gas]
+    assert (chain.steps[1].lowest, chain.steps[2].highest) == (section.steps[1].lowest, section.steps[2].highest)
