@@ -109,7 +109,8 @@ def leading_shares(
     most = min(max(kept, components), len(part) - 1)
     # The tail of the leading ones is close together and hardly counts: errors of eigenvalues are of the order of tol².
     start = 1.0 + np.arange(len(part))
-    first = np.sort(eigsh(part, k=most, v0=start, tol=1e-3, return_eigenvectors=False))[::-1]
+    found = eigsh(part, k=most, v0=start, tol=1e-3, return_eigenvectors=False)  # pyright: ignore[reportArgumentType]
+    first = np.sort(found)[::-1]
     carried = first[:components]
     return np.array(
         [
