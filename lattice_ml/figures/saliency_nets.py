@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from matplotlib.figure import Figure
 
@@ -26,7 +28,8 @@ def draw(arrays: Arrays) -> Figure:
     panel = (width - 0.5) / columns
     height = lattice_map.panel_height(fields, panel)
     figure = Figure(figsize=(width, 2.6 + len(channels) * (height + 0.7)))
-    maps, below = np.ravel(figure.subfigures(2, 1, height_ratios=(len(channels) * (height + 0.7), 2.2)))
+    rooms: Any = figure.subfigures(2, 1, height_ratios=(len(channels) * (height + 0.7), 2.2))
+    maps, below = rooms
     axes = maps.subplots(len(channels), columns, sharex=True, sharey=True, squeeze=False)
     for row, channel in enumerate(channels):
         image = lattice_map.show(axes[row, 0], fields[row], lattice_map.scale(channel, fields[row]))
