@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from lightning.pytorch.loggers import Logger
 
     from lattice_ml.data.datamodule import EnsembleData
+    from lattice_ml.phases.label import Labels
     from lattice_ml.systems.base import System
     from lattice_ml.tasks.classify_committee import ClassifyCommittee
 

@@ -21,7 +21,7 @@ from lattice_ml.ranks import leaders_folder, leading
 from lattice_ml.run import Run, open_run
 from lattice_ml.runtime import build, build_ensemble, build_system, ensembles, seed_everything
 from lattice_ml.workflows.phase_checks import build_party, require_classifier, require_sound
-from lattice_ml.workflows.phase_names import LABELS, name_phases, protocol_of
+from lattice_ml.workflows.phase_names import LABELS, judge_independence, name_phases, protocol_of
 from lattice_ml.workflows.phase_training import build_data, build_net, resume_point, train
 
 if TYPE_CHECKING:

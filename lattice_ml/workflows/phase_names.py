@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -31,6 +32,18 @@ def protocol_of(ensemble: xr.Dataset) -> dict[str, Any]:
         "torus": f"{ensemble.sizes['x']} × {ensemble.sizes['y']}",
         "algorithms": sorted({row["algorithm"] for row in ensemble.attrs["sampler"]}),
     }
+
+
+def judge_independence(run: Run, system: System, sampled: Sequence[xr.Dataset]) -> None:
+    """Correlation of consecutive samples into ``results["independence"]``, and a warning where it is significant."""
+    from lattice_ml.phases.independence import judge_ensemble
+
+    run.results["independence"], run.results["warnings"] = {}, []
+    for ensemble in sampled:
+        name = ensemble.attrs["plan"]["name"]
+        found, complaints = judge_ensemble(ensemble, system)
+        run.results["independence"][name] = found
+        run.results["warnings"] += [f"{name}: {sentence}" for sentence in complaints]
 
 
 def name_phases(config: DictConfig, run: Run, system: System, ensemble: xr.Dataset) -> Labels:

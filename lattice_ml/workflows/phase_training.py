@@ -48,18 +48,6 @@ def build_data(config: DictConfig, system: System, ensemble: xr.Dataset, labels:
     )
 
 
-def judge_independence(run: Run, system: System, sampled: Sequence[xr.Dataset]) -> None:
-    """Correlation of consecutive samples into ``results["independence"]``, and a warning where it is significant."""
-    from lattice_ml.phases.independence import judge_ensemble
-
-    run.results["independence"], run.results["warnings"] = {}, []
-    for ensemble in sampled:
-        name = ensemble.attrs["plan"]["name"]
-        found, complaints = judge_ensemble(ensemble, system)
-        run.results["independence"][name] = found
-        run.results["warnings"] += [f"{name}: {sentence}" for sentence in complaints]
-
-
 def train(
     config: DictConfig,
     run: Run,
