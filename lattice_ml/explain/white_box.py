@@ -69,20 +69,45 @@ def fit_white_box(
     """Choose hyperparameters by grouped cross-validation, then fit to everything.
 
     target: numbers of ``classes`` (int64), or values to regress where there are no classes. groups: the replica of
-    every row; there must be at least two. Raises ``UserError`` for an unknown kind or a single group.
+    every row; there must be at least two. Raises ``UserError`` for an unknown kind, a single group or a single class.
     """
-    from sklearn.model_selection import GridSearchCV, GroupKFold
+    from sklearn.model_selection import GridSearchCV
 
     count = len(np.unique(groups))
     if count < 2:
         raise UserError(
             "white boxes are tuned on replicas that they were not fitted to: give at least two to train on."
         )
+    if classes and len(np.unique(target)) < 2:
+        raise UserError(
+            f"everything to fit is {classes[int(target[0])]}, and there is nothing to tell apart: give configurations "
+            "from more of the range, or a net that was trained longer."
+        )
     estimator, grid = build(kind, bool(classes), seed)
-    search = GridSearchCV(estimator, grid, cv=GroupKFold(min(FOLDS, count)), error_score="raise")  # pyright: ignore[reportArgumentType]
-    search.fit(values, target, groups=groups)
+    folds = folds_of(values, target, groups, bool(classes))
+    search = GridSearchCV(estimator, grid, cv=folds, error_score="raise")  # pyright: ignore[reportArgumentType]
+    search.fit(values, target)
     chosen = {name.rpartition("__")[2]: value for name, value in search.best_params_.items()}
     return WhiteBox(kind, tuple(names), tuple(classes), search.best_estimator_, chosen, float(search.best_score_))
+
+
+def folds_of(
+    values: Float[np.ndarray, "n feature"],
+    target: Shaped[np.ndarray, " n"],
+    groups: Int64[np.ndarray, " n"],
+    classify: bool,
+) -> list[tuple[np.ndarray, np.ndarray]]:
+    """(rows to fit, rows to judge): whole groups are judged, as far as what is fitted then still holds two classes.
+
+    Where it never does, since there are few groups and each is of one class, rows are dealt without regard to groups.
+    """
+    from sklearn.model_selection import GroupKFold, StratifiedKFold
+
+    folds = list(GroupKFold(min(FOLDS, len(np.unique(groups)))).split(values, target, groups))
+    if not classify:
+        return folds
+    sound = [fold for fold in folds if len(np.unique(target[fold[0]])) > 1]
+    return sound or list(StratifiedKFold(2).split(values, target))
 
 
 def build(kind: Kind, classify: bool, seed: int) -> tuple[Any, dict[str, list[Any]]]:

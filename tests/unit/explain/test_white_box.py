@@ -61,3 +61,16 @@ def test_what_cannot_be_fitted_is_refused() -> None:
         fit_white_box("tree", x, label, np.zeros_like(groups), ("a", "b"), "lmh")
     with pytest.raises(UserError, match="there is no white box 'oracle'"):
         build("oracle", True, 0)  # type: ignore[arg-type]
+
+
+def test_few_groups_of_one_class_each_are_fitted_all_the_same() -> None:
+    x = np.linspace(0, 1, 40)[:, None]
+    label, groups = (x[:, 0] > 0.5).astype(np.int64), (x[:, 0] > 0.5).astype(np.int64)
+    box = fit_white_box("linear", x, label, groups, ("a",), ("low", "high"))
+    assert np.mean(box.predict(x) == label) > 0.9
+
+
+def test_a_single_class_is_refused() -> None:
+    x, label, groups = lesson()
+    with pytest.raises(UserError, match="everything to fit is l, "):
+        fit_white_box("linear", x, np.zeros_like(label), groups, ("a", "b"), "lmh")
