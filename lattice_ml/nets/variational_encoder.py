@@ -46,7 +46,7 @@ class VariationalEncoder(nn.Module):
                 f"latents = {latents}, hidden = {hidden}, depth = {depth} are no net: give at least 1 of each, e.g. "
                 "model.latents=3."
             )
-        self.latents = latents
+        self.latents, self.shape = latents, tuple(shape)
         self.encoder = encoder(shape)
         self.to_latents = nn.Linear(self.encoder.features, 2 * latents)
         widths = [latents + queries, *[hidden] * depth]

@@ -48,14 +48,15 @@ class AnswerQueries(L.LightningModule):
             raise UserError(f"warmup = {warmup:g} is no share of the epochs: give 0 to 1, e.g. task.warmup=0.25.")
         self.save_hyperparameters({"lr": lr, "beta": beta, "warmup": warmup, "outputs": list(question.outputs)})
         self.net, self.question, self.lr, self.beta, self.warmup = net, question, lr, beta, warmup
-        self.register_buffer("input_scale", torch.ones(()))
+        channels = [net.shape[0], *(1 for _ in net.shape[1:])] if len(net.shape) > 1 else []
+        self.register_buffer("input_scale", torch.ones(channels))  # of its final shape, or no checkpoint fits it
         self.register_buffer("scale", torch.ones(len(question.outputs)))
 
     def setup(self, stage: str) -> None:
         if stage == "fit":
             data = self.trainer.datamodule  # type: ignore[attr-defined]
             scale = data.scale()
-            self.input_scale = scale if scale.ndim == 0 else scale[:, None, None]
+            self.input_scale.copy_(scale if scale.ndim == 0 else scale[:, None, None])
             self.scale.copy_(data.answer_scale(self.question))
 
     def encode(self, x: Float[Tensor, "batch ..."]) -> Posterior:

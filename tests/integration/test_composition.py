@@ -27,15 +27,16 @@ AIM = (  # trained until it names more than one phase: else there is nothing to 
 )
 ISING = (
     "experiment=ising_phases",
-    "ensemble.extents=[9,9]",
+    "ensemble.extents=[18,18]",
     "ensemble.grid.T=[1.6,1.8,2.0,2.2,2.4,2.6,2.8,3.0]",
-    "ensemble.samples=10",
+    "ensemble.samples=20",
     "ensemble.protocol.waiting=200",
     "ensemble.protocol.spacing=100",
     "ensemble.protocol.cold_spacing=100",
     "trainer.max_epochs=6",
 )
 ENCODER = ("latents.dimensions=null", "name=composed")
+SPINS = ("experiment=ising_vae_toy", "ensemble.replicas=10", *ENCODER)  # two of ten are held out, to be imitated
 LEARNT = ("task.lr=0.03", "trainer.max_epochs=30")
 NETS = {
     "active_ising: classify_phase": AIM,
@@ -56,10 +57,10 @@ NETS = {
         "model.cell=1", "task=classify_committee", "workflow=phase_committee", "committee.members=2",
         "committee.l2=[0.0001]", *LEARNT,
     ),
-    "ising: autoencoder": ("experiment=ising_vae_toy", "task=autoencoder", *ENCODER),
-    "ising: vae": ("experiment=ising_vae_toy", *ENCODER),
-    "ising: beta_vae": ("experiment=ising_vae_toy", "task=beta_vae", *ENCODER),
-    "ising: answer_queries": ("experiment=ising_vae_toy", "task=answer_queries", "question=correlation", *ENCODER),
+    "ising: autoencoder": (*SPINS, "task=autoencoder"),
+    "ising: vae": SPINS,
+    "ising: beta_vae": (*SPINS, "task=beta_vae"),
+    "ising: answer_queries": (*SPINS, "task=answer_queries", "question=correlation"),
     "complex_scalar: regress_observables": ("experiment=flux_toy", "models=null", "data.sizes=[400]"),
     "complex_scalar: detect_violations": (
         "experiment=flux_detection_quick", "models=null", "ensemble=flux_toy_worms", "ensemble@survey=flux_toy_worms",
