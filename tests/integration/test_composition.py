@@ -25,16 +25,7 @@ AIM = (  # trained until it names more than one phase: else there is nothing to 
     "task.lr=3e-3",
     "data.batch_size=8",
 )
-ISING = (
-    "experiment=ising_phases",
-    "ensemble.extents=[18,18]",
-    "ensemble.grid.T=[1.6,1.8,2.0,2.2,2.4,2.6,2.8,3.0]",
-    "ensemble.samples=20",
-    "ensemble.protocol.waiting=200",
-    "ensemble.protocol.spacing=100",
-    "ensemble.protocol.cold_spacing=100",
-    "trainer.max_epochs=6",
-)
+ISING = ("experiment=ising_phases", "trainer.max_epochs=6")  # a smaller torus does not show its phases
 ENCODER = ("latents.dimensions=null", "name=composed")
 SPINS = ("experiment=ising_vae_toy", "ensemble.replicas=10", *ENCODER)  # two of ten are held out, to be imitated
 LEARNT = ("task.lr=0.03", "trainer.max_epochs=30")
@@ -53,7 +44,8 @@ NETS = {
     "active_ising: answer_queries": ("experiment=aim_ive_toy", *ENCODER),
     "ising: classify_phase": ISING,
     "ising: classify_committee": (
-        *ISING, "ensemble@survey=ising_toy", "survey.seed=1", "callbacks=members", "model=phase_equivariant",
+        *ISING, "ensemble@survey=ising_phases", "survey.name=again", "survey.seed=1", "survey.replicas=2",
+        "survey.samples=2", "callbacks=members", "model=phase_equivariant",
         "model.cell=1", "task=classify_committee", "workflow=phase_committee", "committee.members=2",
         "committee.l2=[0.0001]", *LEARNT,
     ),

@@ -216,10 +216,14 @@ def test_what_the_configurations_of_this_repository_name_is_permitted() -> None:
     assert {name for name in named if not permitted(name)} == {
         "lattice_ml.workflows.phase_diagram.find_phase_diagram",
         "lattice_ml.workflows.compare_nets.compare_nets",
+        "lattice_ml.workflows.flock_physics.describe_flock",
+        "lattice_ml.workflows.label_free.find_transitions",
         "lattice_ml.workflows.latents.find_latents",
         "lattice_ml.workflows.pendulum.rediscover_pendulum",
         "lattice_ml.workflows.phase_committee.find_boundaries",
         "lattice_ml.workflows.queries.answer_queries",
+        "lattice_ml.workflows.unsupervised.find_without_labels",
+        "lattice_ml.workflows.vary_activity.vary_activity",
         "lattice_ml.workflows.white_boxes.fit_white_boxes",
     }
     for name in named:

@@ -235,7 +235,7 @@ class TestLoad:
     def test_a_checkpoint_holds_tensors_and_plain_values(self, trained):
         settings = torch.load(trained[0], weights_only=True)["hyper_parameters"]
         assert settings == {
-            "task": "ClassifyCommittee", "system": SYSTEM.parameters(), "members": 3, "phases": ["L", "L+G", "G"],
+            "task": "ClassifyCommittee", "system": SYSTEM.parameters(), "members": 3, "classes": ["L", "L+G", "G"],
             "l2": 1e-4, "lr": 3e-2, "weight_decay": 0.0, "amsgrad": False, "schedule": "cosine",
         }  # fmt: skip
 

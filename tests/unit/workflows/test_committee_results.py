@@ -1,6 +1,7 @@
 """What is told of committees: numbers that follow from planted probabilities."""
 
 import json
+from typing import Any
 
 import numpy as np
 import pytest
@@ -50,6 +51,7 @@ LABELS = Labels(
     labels=np.broadcast_to(RIGHT[:, None, None], (len(T), 4, 3)),
     phase=np.zeros((len(T), 4, 3), dtype=np.int64),
     cluster=np.zeros((len(T), 4, 3), dtype=np.int64),
+    group=np.zeros((len(T), 4, 3), dtype=np.int64),
     shares=np.zeros((len(T), 3)),
     transitions=[],
     observables={},
@@ -58,10 +60,11 @@ LABELS = Labels(
 FIRST = {"test": [(0.425, 0.625)], "survey": [(0.325, 0.525), (0.475, 0.725)], "wide": [(0.375, 0.575)]}
 SECOND = {"test": [(0.425, 0.625)], "survey": [(0.325, 0.525), (0.525, 0.725)], "wide": [(0.425, 0.575)]}
 HISTORY = [{"val/best": 0.5}, {"val/best": 0.2}]
+NOBODY: Any = None  # the nets themselves are not asked
 
 
 def judged(*members: dict[str, list[tuple[float, float]]], parts: tuple[str, ...] = ("test", "survey", "wide")):
-    return Judged(0.01, {name: said(*(own[name] for own in members)) for name in parts}, HISTORY)
+    return Judged(0.01, NOBODY, {name: said(*(own[name] for own in members)) for name in parts}, HISTORY)
 
 
 def test_a_committee_beside_the_truth():
