@@ -17,8 +17,7 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
-from lattice_ml.data.dealing import stream_seed
-from lattice_ml.nets.members import INITIALISE
+from lattice_ml.nets.members import draw_nets
 
 
 class Committee(nn.Module):
@@ -35,12 +34,7 @@ class Committee(nn.Module):
     @classmethod
     def initialise(cls, build: Callable[[], nn.Module], members: int, seed: int) -> Committee:
         """``members`` nets of ``build()``; the weights of member m are a function of (seed, m) alone."""
-        nets = []
-        with torch.random.fork_rng(devices=()):
-            for m in range(members):
-                torch.manual_seed(stream_seed(seed, INITIALISE, m))
-                nets.append(build())
-        return cls(nets)
+        return cls(draw_nets(build, members, seed))
 
     @property
     def members(self) -> int:

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from jaxtyping import Bool, Float
@@ -28,6 +28,19 @@ AT_ONCE = 1 << 21
 
 INITIALISE = 4
 """The first word of the key of a stream that initialises a net; others: ``data/dealing.py``, ``data/members.py``."""
+
+
+Net = TypeVar("Net", bound=nn.Module)
+
+
+def draw_nets(build: Callable[[], Net], members: int, seed: int) -> list[Net]:
+    """``members`` nets of ``build()``; the weights of net m are a function of (seed, m) alone."""
+    nets = []
+    with torch.random.fork_rng(devices=()):
+        for m in range(members):
+            torch.manual_seed(stream_seed(seed, INITIALISE, m))
+            nets.append(build())
+    return nets
 
 
 class Members(nn.Module):
@@ -52,12 +65,7 @@ class Members(nn.Module):
     @classmethod
     def initialise(cls, build: Callable[[], LatticeCNN], members: int, seed: int) -> Members:
         """``members`` nets of ``build()``; the weights of member m are a function of (seed, m) alone."""
-        nets = []
-        with torch.random.fork_rng(devices=()):
-            for m in range(members):
-                torch.manual_seed(stream_seed(seed, INITIALISE, m))
-                nets.append(build())
-        return cls(nets)
+        return cls(draw_nets(build, members, seed))
 
     @property
     def _each(self) -> list[Any]:

@@ -14,6 +14,7 @@ from jaxtyping import Float
 
 from lattice_ml.ensembles.store import points_of
 from lattice_ml.phases.boundary import boundary_table
+from lattice_ml.phases.observed import observed
 from lattice_ml.phases.scan import place_of
 from lattice_ml.systems.base import System
 
@@ -27,12 +28,12 @@ def recognised(ensemble: xr.Dataset, system: System) -> Float[np.ndarray, "point
     Configurations are compared with those of their own scan: the points that differ in the control parameter alone.
     """
     points = points_of(ensemble)
-    configurations = ensemble["configurations"].transpose("point", "replica", "sample", "species", "x", "y")
-    seen = [system.observables(own.to_numpy(), point) for own, point in zip(configurations, points, strict=True)]
-    member = np.zeros((*configurations.shape[:3], len(system.phases)))
+    seen = observed(ensemble, system)
+    shape = next(iter(seen.values())).shape
+    member = np.zeros((*shape, len(system.phases)))
     for place in {place_of(point, system.control) for point in points}:
         scan = [k for k, point in enumerate(points) if place_of(point, system.control) == place]
-        phase = system.recognise({name: np.concatenate([seen[k][name].ravel() for k in scan]) for name in seen[0]})
+        phase = system.recognise({name: values[scan].ravel() for name, values in seen.items()})
         if phase is None:
             return None
         member[scan] = np.eye(len(system.phases))[phase].reshape(len(scan), *member.shape[1:])

@@ -20,13 +20,13 @@ from omegaconf import DictConfig, OmegaConf
 from lattice_ml.ensembles.family import torus_name
 from lattice_ml.errors import UserError
 from lattice_ml.evaluation import evaluate, load
-from lattice_ml.fitting import fit, next_epoch
 from lattice_ml.loggers import open_loggers, publish
 from lattice_ml.nets.lattice_cnn import LatticeCNN
 from lattice_ml.nets.members import Members
 from lattice_ml.run import Run, open_run
 from lattice_ml.runtime import build, build_family, build_system, ensembles, family, seed_everything
 from lattice_ml.tasks.members import MemberTask, load_members
+from lattice_ml.workflows.fit_members import fit_members
 from lattice_ml.workflows.net_checks import require_comparable, require_sizes
 from lattice_ml.workflows.net_data import (
     Lesson,
@@ -45,7 +45,6 @@ if TYPE_CHECKING:
     from lightning import Callback
     from lightning.pytorch.loggers import Logger
 
-    from lattice_ml.data.members import MemberData
     from lattice_ml.systems.base import System
 
 
@@ -164,7 +163,8 @@ def learn(
     told = load(folder / EVALUATION)
     if told is None:
         run.console.print(f"{name} on {samples:,} configurations", highlight=False)
-        train(config, run, folder, task, data, loggers if folder == run.folder else [], callbacks)
+        own = with_epochs(config, len(data.train_dataloader()))
+        fit_members(own, run, folder, task, data, loggers if folder == run.folder else [], callbacks)
         validation = data.index["val"].unique()
         task.to(data.states.device)
         kept = task.judge(data.states[validation].cpu().numpy(), data.targets[validation].cpu().numpy())
@@ -181,30 +181,6 @@ def folder_of(config: DictConfig, run: Run, name: str, samples: int) -> Path:
 
 EVALUATION = "evaluation.npz"
 """Of a finished training: its scores on every test ensemble."""
-
-
-def train(
-    config: DictConfig,
-    run: Run,
-    folder: Path,
-    task: MemberTask,
-    data: MemberData,
-    loggers: list[Logger],
-    callbacks: Sequence[Callback] = (),
-) -> None:
-    """Train to the end, from the last readable checkpoint on if there is one."""
-    resume = None
-    last = folder / "checkpoints" / "last.ckpt"
-    if last.exists():
-        try:
-            load_members(last, task)
-            resume = last
-            run.console.print(f"going on from {last}, epoch {next_epoch(last)}", highlight=False, soft_wrap=True)
-        except UserError as error:
-            run.console.print(f"starting anew: {error}", highlight=False, soft_wrap=True)
-    fit(with_epochs(config, len(data.train_dataloader())), folder, task, data, loggers, resume, callbacks)
-    if not np.isfinite(task.best_loss.cpu().numpy()).all():
-        raise UserError(f"training diverged with task.lr = {config.task.lr:g}: give a smaller one, e.g. task.lr=1e-3.")
 
 
 def with_epochs(config: DictConfig, batches: int) -> DictConfig:

@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from omegaconf import DictConfig
 
-from lattice_ml.fitting import fit, next_epoch
 from lattice_ml.loggers import open_loggers, publish
 from lattice_ml.run import ENTRY, Run, open_run
 from lattice_ml.runtime import build, build_family, build_system, ensembles, seed_everything
@@ -167,24 +166,12 @@ def judge(
     task: ClassifyCommittee,
 ) -> Judged:
     """Train a committee, from the last readable checkpoint on, and ask it about every part; once, whatever happens."""
-    from lattice_ml.errors import UserError
     from lattice_ml.figures.archive import load
-    from lattice_ml.tasks.members import load_members
+    from lattice_ml.workflows.fit_members import fit_members
 
     folder = folder_of(config, run.folder, l2)
-    last, resume = folder / "checkpoints" / "last.ckpt", None
-    if last.exists():
-        try:
-            load_members(last, task)
-            resume = last
-            task.train()
-            run.console.print(f"going on from {last}, epoch {next_epoch(last)}", highlight=False, soft_wrap=True)
-        except UserError as error:
-            run.console.print(f"starting anew: {error}", highlight=False, soft_wrap=True)
     folder.mkdir(parents=True, exist_ok=True)
-    history = fit(config, folder, task, data, loggers if folder == run.folder else [], resume)
-    if not np.isfinite(task.best_loss.cpu().numpy()).all():
-        raise UserError(f"training diverged with task.lr = {config.task.lr:g}: give a smaller one, e.g. task.lr=1e-3.")
+    history = fit_members(config, run, folder, task, data, loggers if folder == run.folder else [])
     kept = folder / PREDICTIONS
     if kept.exists():
         return Judged(l2, task, load(kept), history)

@@ -98,8 +98,8 @@ def test_metrics_are_those_of_the_first_committee(results: dict) -> None:
     assert metrics["boundaries_missed"]["value"] == first["distance"]["missed"]
     assert metrics["boundaries_missed"]["n"] == 2  # the survey's: those of the training density are not counted
     assert metrics["mean_distance_to_truth"]["value"] == first["distance"]["value"]
-    assert {"sample", "embed", "train", "compare", "report", "total"} == set(results["timings"])
-    assert set(results["protocol"]) == {"ensemble", "survey", "extrapolation"}
+    assert {"sample", "embed", "train", "compare", "explain", "report", "total"} == set(results["timings"])
+    assert set(results["protocol"]) == {"ensemble", "survey", "extrapolation", "ensembles.slabs"}
 
 
 @pytest.mark.slow
@@ -133,7 +133,7 @@ def test_a_finished_run_is_explained_by_the_best_net_of_its_first_committee(
     best = int(state["best_loss"].argmin())
     for name, value in found.task.net.state_dict().items():
         assert torch.equal(value, state[f"best.nets.{best}.{name}"])
-    assert torch.equal(found.task.scale, state["unit"])
+    assert torch.equal(found.task.unit, state["unit"])
 
 
 @pytest.fixture(scope="module")
