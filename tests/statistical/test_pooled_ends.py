@@ -22,9 +22,9 @@ PAPER = 4.4e-5
 
 @pytest.fixture(scope="module")
 def five():
-    """1,600 configurations with five open worms each at the corners of the training's couplings."""
+    """800 configurations with five open worms each, at two of the couplings of the training."""
     found = []
-    for eta, mu in ((4.01, 1.0), (4.01, 1.5), (4.25, 1.0), (4.25, 1.5)):
+    for eta, mu in ((4.25, 1.0), (4.01, 1.5)):
         lanes = [Lane({"eta": eta, "mu": mu, "worms": 5}, replica, tuple(range(32, 82))) for replica in range(8)]
         states = ComplexScalarSampler("auto", "cpu").sample(SYSTEM, lanes, 2, "hot_and_cold", lambda work: None)
         found.append(states.reshape(-1, *states.shape[2:]))
