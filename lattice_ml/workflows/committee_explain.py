@@ -14,7 +14,7 @@ from lattice_ml.run import Run
 from lattice_ml.tasks.committee_member import CommitteeMember
 
 if TYPE_CHECKING:
-    from lattice_ml.workflows.phase_committee import Judged, Part
+    from lattice_ml.workflows.committee_parts import Judged, Part
 
 SHOWN = 0.56
 """The temperature of the configuration in the picture, as in the paper's Fig. 4, or the nearest that there is."""

@@ -17,8 +17,8 @@ from lattice_ml.workflows import phase_figures
 if TYPE_CHECKING:
     from lattice_ml.phases.binodal import Binodals
     from lattice_ml.phases.label import Labels
+    from lattice_ml.workflows.committee_parts import Judged, Part
     from lattice_ml.workflows.committee_results import Compared
-    from lattice_ml.workflows.phase_committee import Judged, Part
 
 STORY = (
     "boundary_check",

@@ -9,7 +9,7 @@ Source of the question: Casert et al., PRE 99, 023304 (2019), Sec. V.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from omegaconf import DictConfig
@@ -18,6 +18,7 @@ from lattice_ml.loggers import open_loggers, publish
 from lattice_ml.run import ENTRY, Run, open_run
 from lattice_ml.runtime import build, build_family, build_system, ensembles, seed_everything
 from lattice_ml.workflows.committee_checks import require_committee, require_question
+from lattice_ml.workflows.committee_parts import Judged, Part
 from lattice_ml.workflows.phase_names import name_phases, protocol_of
 from lattice_ml.workflows.phase_training import build_data, build_net
 
@@ -32,23 +33,6 @@ if TYPE_CHECKING:
 
 PREDICTIONS = "predictions.npz"
 """Of a committee whose training is over: the probabilities of every member for every configuration of every part."""
-
-
-class Part(NamedTuple):
-    """Configurations that the committees are asked about: what they are, and on which torus."""
-
-    name: str
-    system: System
-    ensemble: xr.Dataset
-
-
-class Judged(NamedTuple):
-    """A committee and what it said. found: by the name of the part. history: the metrics of every epoch."""
-
-    l2: float
-    task: ClassifyCommittee
-    found: dict[str, np.ndarray]
-    history: list[dict[str, float]]
 
 
 def find_boundaries(config: DictConfig) -> None:
