@@ -65,7 +65,7 @@ def edges(one: Judged, states: np.ndarray, phase: str) -> dict[str, Any]:
     found = []
     with progress.show(f"judging saliency, lambda = {one.l2:g}", one.task.net.members) as report:
         for m in range(one.task.net.members):
-            found.append(judge_saliency(CommitteeMember(one.task, m).eval(), states, phase, draws=1))
+            found.append(judge_saliency(CommitteeMember(one.task, m).eval(), states, phase, draws=1, seed=m))
             report(m + 1)
     told: dict[str, Any] = {}
     for name in found[0]:
