@@ -29,12 +29,12 @@ from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
 
 from lattice_ml.config import CONF
+from lattice_ml.search.address import open_storage
 from lattice_ml.search.attempt import base_words, compose_trial
 from lattice_ml.search.claims import Claim, Claims, Pace
 from lattice_ml.search.outcome import Outcome
 from lattice_ml.search.sampling import build_pruner, build_sampler
 from lattice_ml.search.space import draw
-from lattice_ml.search.storage import open_storage
 from lattice_ml.search.study import open_study
 from lattice_ml.search.worker import work
 

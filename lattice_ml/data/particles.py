@@ -38,11 +38,11 @@ class Thin:
 
 
 class Gas:
-    """Add an ideal gas of random species: g rho' particles a site and species on average, g uniform in [0, highest].
+    """Add an ideal gas of random species: g rho_0 particles a site on average, g uniform in [0, highest].
 
-    n' = n + Poisson(g <n>), <n> the configuration's own mean over sites and species. A band of densities rho_h over
-    rho_l becomes one of rho_h + g rho_0 over rho_l + g rho_0, and a liquid of polarisation m / rho one of
-    m / (rho (1 + g)). One configuration of two is left as it is. highest: > 0, else ``UserError``.
+    n' = n + Poisson(g <n>), <n> = rho_0 / 2 the configuration's own mean over sites and species. A band of
+    densities rho_h over rho_l becomes one of rho_h + g rho_0 over rho_l + g rho_0, and a liquid of polarisation m / rho
+    one of m / (rho (1 + g)). One configuration of two is left as it is. highest: > 0, else ``UserError``.
     """
 
     def __init__(self, highest: float) -> None:

@@ -32,8 +32,9 @@ class Protocol:
 
     start: the prepared state, a name that the sampler knows. waiting: time before the first sample. spacing: time
     between samples, ``cold_spacing`` at the points where T <= ``cold_below``.
-    The defaults outlast the relaxation (350 to 1,150) and the band-mode correlation time (35 to 100) of the Active
-    Ising Model at L = 81, rho0 = 3.
+    The defaults outlast the relaxation of a prepared band of the Active Ising Model at L = 81, rho0 = 3 (350 to 1,150)
+    and, but near L | L+G, the correlation time of its band mode (20 to 35 above T = 0.54; some 130 ± 130 below 0.45,
+    ``experiment=aim_physics``): reports warn where samples are correlated.
     """
 
     start: str = "band"

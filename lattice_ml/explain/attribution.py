@@ -11,10 +11,11 @@ from torch import Tensor
 
 if TYPE_CHECKING:
     from lattice_ml.tasks.classify_phase import ClassifyPhase
+    from lattice_ml.tasks.committee_member import CommitteeMember
 
 
 def saliency(
-    classifier: ClassifyPhase,
+    classifier: ClassifyPhase | CommitteeMember,
     states: Integer[np.ndarray, "species x y"] | Integer[Tensor, "species x y"],
     phase: int | str,
 ) -> Float32[np.ndarray, "channel x y"]:

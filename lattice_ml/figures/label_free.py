@@ -14,8 +14,8 @@ def draw(arrays: Arrays) -> Figure:
     """Three panels: predicted temperature, divergence, confusion, each with its spread over members.
 
     ``T`` [point], ``middle`` [split], ``predicted`` [member, point], ``divergence``, ``confusion`` [member, split];
-    ``peak_T``, ``peak_error`` [method, peak] of (divergence, confusion); ``other_T``, ``other_error``, ``other_method``
-    [boundary]: what other methods found.
+    ``peak_T``, ``peak_error`` [method, peak] of (divergence, confusion); ``other_T``, ``other_method`` [boundary]: what
+    other methods found.
     """
     figure = Figure(figsize=(WIDTH, 5.6))
     axes = figure.subplots(3, 1, sharex=True)

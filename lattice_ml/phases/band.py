@@ -11,7 +11,7 @@
 
   Its width is taken from the magnetisation here, whose steps know nothing of the densities.
 
-Profiles are means over y, ``[..., x]``, in particles per site; positions and widths in sites; time in 1/D at D = 1.
+Profiles are means over y, ``[..., x]``, in particles per site; positions and widths in sites; time in 1/gamma.
 
 Source: Solon & Tailleur, PRE 92, 042119 (2015), Sec. VI.
 """

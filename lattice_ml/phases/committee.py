@@ -5,8 +5,9 @@ grid. The committee's boundary is the mean over the members that have one, and i
 
     sqrt( <error_m²> + Var_m(T_m) ):
 
-what one net, trained from another seed and shown other configurations, would be off by. (The error of the mean itself
-is smaller by up to sqrt(M); it would tell how well the committee is known, not how well a net does.)
+what one net, begun with other weights and shown other configurations, would be off by; the members share the split, the
+order of the batches and the labels. (The error of the mean itself is smaller by up to sqrt(M); it would tell how well
+the committee is known, not how well a net does.)
 """
 
 from __future__ import annotations
@@ -101,7 +102,8 @@ def deviations(
     """Every boundary of ``found`` beside that of ``truth`` of the same transition and parameters, in its order.
 
     Entries: the parameters, ``transition``, ``found``, ``found_error``, ``truth``, ``truth_error``, ``difference`` =
-    found − truth and its ``error``; None for what is not there, and for an error of which a part is not known.
+    found − truth and its ``error``; None for what is not there, and for an error of which a part is not known. Both are
+    read off the same configurations, so what these have in common cancels: the error of the difference is at most this.
     """
 
     def key(row: dict[str, Any]) -> dict[str, Any]:

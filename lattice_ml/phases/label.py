@@ -28,6 +28,7 @@ from lattice_ml.errors import UserError
 from lattice_ml.phases.boundary import boundary_table, ordered_assignment
 from lattice_ml.phases.embed import Embedding
 from lattice_ml.phases.groups import group_twins, orient_groups
+from lattice_ml.phases.observed import observed
 from lattice_ml.systems.base import Point, System
 
 if TYPE_CHECKING:
@@ -93,9 +94,7 @@ def name_clusters(
 
 def read_observables(ensemble: xr.Dataset, system: System) -> dict[str, Float[np.ndarray, " n"]]:
     """The system's observables of every configuration, n over (point, replica, sample), sample fastest."""
-    configurations = ensemble["configurations"].transpose("point", "replica", "sample", "species", "x", "y")
-    found = [system.observables(configurations[k].to_numpy(), point) for k, point in enumerate(points_of(ensemble))]
-    return {name: np.concatenate([point[name].ravel() for point in found]) for name in found[0]}
+    return {name: values.ravel() for name, values in observed(ensemble, system).items()}
 
 
 def find_phases(

@@ -19,7 +19,6 @@ from jaxtyping import Float, Integer
 
 SHORTEST, LONGEST = 8, 3
 """Boxes of the fit: sides from 8 sites, beyond the correlations of neighbours, to a third of the shorter extent."""
-CHANNEL = "density"
 
 
 class Fluctuations(NamedTuple):

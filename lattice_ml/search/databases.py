@@ -12,10 +12,13 @@ from typing import TYPE_CHECKING, Any
 from lattice_ml.errors import UserError
 from lattice_ml.files import disk_errors
 from lattice_ml.redaction import redact
-from lattice_ml.search.storage import KNOWN, FileMutex, LockLost, Storage, held
+from lattice_ml.search.storage import FileMutex, LockLost, Storage, held
 
 if TYPE_CHECKING:
     from sqlalchemy import URL, Engine
+
+KNOWN = "a path, journal:///path, sqlite:///path or postgresql://user@host/database"
+"""Addresses that a study can have, as they are told to the user."""
 
 
 def open_sqlite(address: str) -> Storage:

@@ -1,4 +1,4 @@
-"""Where a study lives: a journal file, an SQLite file or a PostgreSQL database, each with its mutual exclusion.
+"""What a study is kept in, and the mutual exclusion of those who decide about it.
 
 Optuna's storages make single writes whole, but a decision ("fewer than n_trials were begun, so begin one") reads and
 writes several times. ``Storage.decide`` lets one process at a time decide. The exclusion is a lock of the kernel
@@ -19,7 +19,6 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Protocol, TypeVar
 
 from lattice_ml.errors import UserError
-from lattice_ml.redaction import redact
 
 if TYPE_CHECKING:
     from optuna.storages import BaseStorage
@@ -31,7 +30,6 @@ PATIENCE = 1800.0
 TELL = 60.0
 """Seconds after which a wait is told about."""
 UNSUPPORTED = (errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOSYS)
-KNOWN = "a path, journal:///path, sqlite:///path or postgresql://user@host/database"
 
 
 class Mutex(Protocol):
@@ -94,26 +92,6 @@ def held(mutex: Mutex, place: str) -> Iterator[None]:
 def pause(shortest: float, longest: float) -> None:
     """Wait some seconds, not as long as others who began to wait at the same time."""
     time.sleep(random.uniform(shortest, longest))  # noqa: S311 no secret
-
-
-def open_storage(address: str, study: str) -> Storage:
-    """The storage of this address, made if it is new, and the decisions on this study.
-
-    Raises ``UserError`` on an address of another kind and on one that cannot be reached or written.
-    """
-    from lattice_ml.search.databases import open_postgresql, open_sqlite
-    from lattice_ml.search.journal import open_journal
-
-    scheme, separator, rest = address.partition("://")
-    if not separator:
-        return open_journal(Path(address))
-    if scheme == "journal":
-        return open_journal(Path(rest))
-    if scheme.partition("+")[0] == "sqlite":
-        return open_sqlite(address)
-    if scheme.partition("+")[0] in ("postgresql", "postgres"):
-        return open_postgresql(address, study)
-    raise UserError(f"storage = {redact(address)} is of a kind that sweeps do not use: give {KNOWN}.")
 
 
 class FileMutex:

@@ -18,12 +18,12 @@ from lattice_ml.errors import UserError
 from lattice_ml.files import Taken, lock
 from lattice_ml.redaction import public
 from lattice_ml.search import crew, results
+from lattice_ml.search.address import open_storage
 from lattice_ml.search.attempt import attempt, base_words, compose_training, folder_of, place_words, prepare
 from lattice_ml.search.claims import Claims, Pace
 from lattice_ml.search.sampling import build_pruner, build_sampler
 from lattice_ml.search.schema import Search, search_of
 from lattice_ml.search.space import draw
-from lattice_ml.search.storage import open_storage
 from lattice_ml.search.study import define, open_study
 from lattice_ml.search.worker import work
 

@@ -72,7 +72,7 @@ class System(Protocol):
 
     @property
     def time_unit(self) -> str:
-        """Unit of read-out times, e.g. ``"1/D"``."""
+        """Unit of read-out times, e.g. ``"sweeps"``."""
         ...
 
     @property

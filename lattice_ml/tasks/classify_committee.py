@@ -41,7 +41,7 @@ class ClassifyCommittee(MemberTask):
         classes: Sequence[str] | None = None,
     ) -> None:
         if not 0 <= l2 < math.inf:
-            raise UserError(f"l2 = {l2:g} is not a strength: give l2 >= 0, e.g. task.l2=0.01.")
+            raise UserError(f"l2 = {l2:g} is not a strength: give l2 >= 0, e.g. committee.l2=[0.01].")
         self.outputs = tuple(system.phases if classes is None else classes)
         super().__init__(net, system, lr, amsgrad=False, schedule=schedule, patience=patience)
         self.l2 = l2

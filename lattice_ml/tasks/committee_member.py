@@ -11,8 +11,8 @@ from lattice_ml.tasks.classify_committee import ClassifyCommittee
 
 
 class CommitteeMember(nn.Module):
-    """Channels in particles per site ``[batch, channel, x, y]`` -> logits ``[batch, class]`` of the member with the
-    best validation loss, with its best weights.
+    """Channels in particles per site ``[batch, channel, x, y]`` -> logits ``[batch, class]`` of one member, with its
+    best weights; by default the member with the best validation loss.
 
     Unlike ``ClassifyCommittee.predict`` it asks the net once, its cells where they lie, without averaging over their
     placements: a layer then has one activation for a configuration.
@@ -20,11 +20,21 @@ class CommitteeMember(nn.Module):
 
     unit: Tensor
 
-    def __init__(self, task: ClassifyCommittee) -> None:
+    def __init__(self, task: ClassifyCommittee, member: int | None = None) -> None:
         super().__init__()
-        self.net = task.best.member(int(task.best_loss.argmin()))
+        self.net = task.best.member(int(task.best_loss.argmin()) if member is None else member)
         self.system, self.outputs = task.system, task.outputs
         self.register_buffer("unit", task.unit)
+
+    @property
+    def phases(self) -> tuple[str, ...]:
+        """The names of its classes."""
+        return tuple(self.outputs)
+
+    @property
+    def device(self) -> torch.device:
+        """Where it computes."""
+        return self.unit.device
 
     def forward(self, x: Float[Tensor, "batch channel x y"]) -> Float[Tensor, "batch class"]:
         return self.net((x / self.unit[:, None, None]).contiguous(memory_format=torch.channels_last))

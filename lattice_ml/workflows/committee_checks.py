@@ -21,12 +21,19 @@ def require_question(config: DictConfig) -> None:
         )
     if config.data.get("split") is None:
         raise UserError("committees learn from labelled phases: give data=default or data=particles.")
-    if len({f"{l2:g}" for l2 in config.committee.l2}) < len(config.committee.l2):
-        raise UserError(f"committee.l2 = {list(config.committee.l2)} repeats itself: give each strength once.")
+    require_strengths(config)
     if config.ckpt_path not in (None, "last"):
         raise UserError("workflow=phase_committee trains from the beginning: leave out ckpt_path.")
     if config.trainer.get("strategy") is not None or config.trainer.devices not in (1, "1", "auto"):
         raise UserError("a committee trains in one process: leave out trainer=ddp and trainer.devices.")
+
+
+def require_strengths(config: DictConfig) -> None:
+    """Raise ``UserError`` unless the strengths of the L2 term are given once each, and where committees have them."""
+    if "l2" in config.task:
+        raise UserError(f"the L2 term of committees is committee.l2: give committee.l2=[{config.task.l2}].")
+    if len({f"{l2:g}" for l2 in config.committee.l2}) < len(config.committee.l2):
+        raise UserError(f"committee.l2 = {list(config.committee.l2)} repeats itself: give each strength once.")
 
 
 def require_committee(config: DictConfig, system: System) -> None:

@@ -11,10 +11,10 @@ from torch import nn
 
 from lattice_ml.ensembles import progress
 from lattice_ml.run import Run
-from lattice_ml.tasks.classify_phase import ClassifyPhase
+from lattice_ml.tasks.committee_member import CommitteeMember
 
 if TYPE_CHECKING:
-    from lattice_ml.workflows.phase_committee import Judged, Part
+    from lattice_ml.workflows.committee_parts import Judged, Part
 
 SHOWN = 0.56
 """The temperature of the configuration in the picture, as in the paper's Fig. 4, or the nearest that there is."""
@@ -34,7 +34,7 @@ def explain(run: Run, test: Part, judged: Sequence[Judged]) -> None:
     net_pictures.draw_architecture(
         run.figures, copy.deepcopy(first), len(system.channels), system.extents, type(first).__name__
     )
-    best = {one.l2: classifier(one, int(one.task.best_loss.argmin())) for one in judged}
+    best = {one.l2: CommitteeMember(one.task).eval() for one in judged}
     kernels = net_pictures.draw_kernels(
         run.figures,
         {f"λ = {l2:g}": first_layer(own).weight.detach().cpu().numpy() for l2, own in best.items()},
@@ -52,14 +52,7 @@ def explain(run: Run, test: Part, judged: Sequence[Judged]) -> None:
     run.results["saliency"] = {f"{one.l2:g}": edges(one, states, phase) for one in judged}
 
 
-def classifier(one: Judged, m: int) -> ClassifyPhase:
-    """The best weights of net m as a classifier of its own, for explainers."""
-    alone = ClassifyPhase(copy.deepcopy(one.task.best.member(m)), one.task.system, l2=one.l2)
-    alone.scale.copy_(one.task.unit)
-    return alone.to(one.task.device).eval()
-
-
-def first_layer(alone: ClassifyPhase) -> nn.Conv2d:
+def first_layer(alone: CommitteeMember) -> nn.Conv2d:
     """The first convolution of a net."""
     return next(layer for layer in alone.net.modules() if isinstance(layer, nn.Conv2d))
 
@@ -72,7 +65,7 @@ def edges(one: Judged, states: np.ndarray, phase: str) -> dict[str, Any]:
     found = []
     with progress.show(f"judging saliency, lambda = {one.l2:g}", one.task.net.members) as report:
         for m in range(one.task.net.members):
-            found.append(judge_saliency(classifier(one, m), states, phase, draws=1))
+            found.append(judge_saliency(CommitteeMember(one.task, m).eval(), states, phase, draws=1, seed=m))
             report(m + 1)
     told: dict[str, Any] = {}
     for name in found[0]:

@@ -17,8 +17,8 @@ from lattice_ml.workflows import phase_figures
 if TYPE_CHECKING:
     from lattice_ml.phases.binodal import Binodals
     from lattice_ml.phases.label import Labels
+    from lattice_ml.workflows.committee_parts import Judged, Part
     from lattice_ml.workflows.committee_results import Compared
-    from lattice_ml.workflows.phase_committee import Judged, Part
 
 STORY = (
     "boundary_check",
@@ -108,9 +108,9 @@ def draw_check(
         folder,
         figure,
         f"Boundaries of {len(one.T)} nets over the truth (lambda = {one.judged.l2:g})",
-        "Crosses: mean over nets trained at one density alone, with the error that one net, trained from another seed "
-        "and shown other configurations, would have. Circles: what the configurations themselves show on the same "
-        "torus, nothing learned. Lines, where drawn: an infinite system, from the plateaus of bands on long tori. "
+        "Crosses: mean over nets trained at one density alone, with the error that one net, begun with other "
+        "weights and shown other configurations, would have. Circles: what the configurations themselves show on the "
+        "same torus, nothing learned. Lines, where drawn: an infinite system, from the plateaus of bands on long tori. "
         "Inset: class probabilities at one density.",
         "Phase diagram: crosses of the nets over circles of the truth.",
     )
@@ -183,7 +183,7 @@ def draw_shares(folder: Path, compared: Sequence[Compared]) -> None:
         folder,
         "physical_share",
         "Which nets extrapolate",
-        "Physical: the net finds both boundaries at every density, in order and rising with the density. Within 0.03: "
-        "no boundary is further from the truth. Errors are binomial.",
+        "Physical: the net finds both boundaries at every density, in order and each moving in one direction with the "
+        "density. Within 0.03: no boundary is further from the truth. Errors are binomial.",
         "Share of nets that extrapolate against the strength of the L2 term.",
     )

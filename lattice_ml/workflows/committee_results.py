@@ -15,7 +15,7 @@ from lattice_ml.phases.scan import place_of
 
 if TYPE_CHECKING:
     from lattice_ml.phases.label import Labels
-    from lattice_ml.workflows.phase_committee import Judged, Part
+    from lattice_ml.workflows.committee_parts import Judged, Part
 
 CLOSE = 0.03
 """Largest |T_CNN − T_true| that a boundary may have to count as found."""

@@ -34,11 +34,10 @@ from lattice_ml.workflows.net_data import (
     all_targets,
     build_data,
     cases,
-    described,
     read_lesson,
-    torus_of,
 )
 from lattice_ml.workflows.net_results import Trained, draw, largest, loss_of, show, tell
+from lattice_ml.workflows.protocol import protocol_of, torus_of
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -136,7 +135,7 @@ def sample(config: DictConfig, run: Run) -> tuple[xr.Dataset, list[Test]]:
         found[part] = build_family(config.system, config.sampler, section)
         for member in family(section):
             require_equilibrated(member.path, force=config.data.force)
-    run.results["protocol"] = {part: described(datasets) for part, datasets in found.items()}
+    run.results["protocol"] = {part: protocol_of(*datasets) for part, datasets in found.items()}
     (training,) = found.pop("ensemble")
     return training, [(part, dataset) for part, datasets in found.items() for dataset in datasets]
 

@@ -14,7 +14,7 @@ from lattice_ml.errors import UserError
 from lattice_ml.run import finished
 from lattice_ml.runtime import build, build_system, ensembles, family
 
-UNTRAINED = (".fit_white_boxes", ".find_without_labels", ".find_transitions")
+UNTRAINED = (".fit_white_boxes", ".find_without_labels", ".find_transitions", ".describe_flock", ".vary_activity")
 """Workflows whose runs hold no net that knows phases or observables."""
 
 if TYPE_CHECKING:

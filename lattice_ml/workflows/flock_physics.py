@@ -90,11 +90,11 @@ def require_flock(config: DictConfig) -> None:
 
 def sample(config: DictConfig, run: Run) -> dict[str, xr.Dataset]:
     """Every ensemble by its part, the main one as ``ensemble``; the protocol of each goes into the results."""
-    from lattice_ml.workflows.net_data import described
+    from lattice_ml.workflows.protocol import protocol_of
 
     found = {
         name.removeprefix("ensembles."): build_family(config.system, config.sampler, section)
         for name, section in ensembles(config).items()
     }
-    run.results["protocol"] = {part: described(datasets) for part, datasets in found.items()}
+    run.results["protocol"] = {part: protocol_of(*datasets) for part, datasets in found.items()}
     return {part: dataset for part, (dataset,) in found.items()}

@@ -114,7 +114,7 @@ def draw_histograms(run: Run, T: np.ndarray, density: list[np.ndarray], cell: in
 
 
 def measure_hysteresis(config: DictConfig, run: Run, sampled: dict[str, xr.Dataset]) -> None:
-    """Order, band and lanes from three starts, and the boundaries that each start finds."""
+    """Order, band and lanes from three starts; boundaries from two: the random one ends in lanes."""
     parts = [sampled[name] for name in ("ensemble", "from_ordered", "from_random")]
     system = system_of(config, parts[0])
     starts = [str(part.attrs["plan"]["protocol"]["start"]) for part in parts]

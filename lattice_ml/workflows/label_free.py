@@ -1,8 +1,8 @@
 """Where are the transitions, if nobody names a phase? A committee is asked for the temperature, and two indicators
 read the transitions off its answers: see ``phases/label_free.py``.
 
-sample -> train on the temperatures as classes -> both indicators on replicas that the nets have not seen, beside the
-truth of the configurations -> report.
+sample -> train on the temperatures as classes -> both indicators on replicas that no net was fitted to (those of the
+validation, which chose the best epoch, and of the test), beside the truth of all configurations -> report.
 """
 
 from __future__ import annotations
@@ -12,9 +12,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 
 from lattice_ml.data.dealing import deal_replicas
+from lattice_ml.ensembles.plan import build_plan
 from lattice_ml.errors import UserError
 from lattice_ml.figures import captions, save
 from lattice_ml.loggers import open_loggers, publish
@@ -22,9 +23,11 @@ from lattice_ml.phases.label_free import Indicators, indicators, peaks
 from lattice_ml.phases.truth import true_boundaries
 from lattice_ml.run import ENTRY, Run, open_run
 from lattice_ml.runtime import build, build_ensemble, build_system, ensembles, prepare_ensemble, seed_everything
+from lattice_ml.workflows.committee_checks import require_strengths
+from lattice_ml.workflows.committee_parts import Part
 from lattice_ml.workflows.phase_checks import require_disjoint
-from lattice_ml.workflows.phase_committee import Part, judge
-from lattice_ml.workflows.phase_names import protocol_of
+from lattice_ml.workflows.phase_committee import judge
+from lattice_ml.workflows.protocol import tell_protocols
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -44,7 +47,7 @@ def find_transitions(config: DictConfig) -> None:
         with run.step("sample", f"sampling {config.ensemble.name}"):
             ensemble = build_ensemble(config.system, config.sampler, config.ensemble)
             ensemble = ensemble.isel(point=np.argsort(ensemble[system.control].values))
-            run.results["protocol"] = {"ensemble": protocol_of(ensemble)}
+            tell_protocols(config, run, {"ensemble": [ensemble]})
         data = build_data(config, system, ensemble)
         held = np.sort(np.concatenate([data.replicas["val"], data.replicas["test"]]))
         part = Part("held out", system, ensemble.isel(replica=held))
@@ -68,10 +71,12 @@ def find_transitions(config: DictConfig) -> None:
 
 def require_scan(config: DictConfig, system: System) -> None:
     """Raise ``UserError`` unless one scan and one committee are given."""
-    if len(config.ensemble.grid.get(system.control) or ()) == 0 or "survey" in ensembles(config):
+    plan = build_plan(OmegaConf.to_container(config.ensemble, resolve=True))  # type: ignore[arg-type]
+    if system.control not in plan.parameters or "survey" in ensembles(config):
         raise UserError("workflow=label_free reads one scan: give one ensemble and leave out the survey.")
     if not config.task._target_.endswith(".ClassifyCommittee") or len(config.committee.l2) != 1:
         raise UserError("workflow=label_free trains one committee: give task=classify_committee and one committee.l2.")
+    require_strengths(config)
     boundaries_of(config.committee.compare, [])
     deal_replicas(config.ensemble.replicas, list(config.data.split), config.seed)
     require_disjoint(config, system)
@@ -155,7 +160,7 @@ def tell(run: Run, system: System, told: Indicators, truth: list[dict[str, Any]]
             )
     run.results["boundaries"] = [*rows, *others, *truth]
     run.results["metrics"] = {
-        f"{method}_distance_to_truth": {"value": largest(T, truth), "error": float(error.max()), "n": len(T)}
+        f"{method}_largest_distance_to_truth": {"value": largest(T, truth), "error": float(error.max()), "n": len(T)}
         for method, (T, error) in found.items()
     }
     save(

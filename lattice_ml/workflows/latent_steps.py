@@ -13,6 +13,7 @@ from lattice_ml.run import Run
 from lattice_ml.runtime import build, build_ensemble
 from lattice_ml.workflows.fit_best import fit_best
 from lattice_ml.workflows.latent_figures import draw_dimensions, draw_information, draw_plane
+from lattice_ml.workflows.protocol import protocol_of
 
 if TYPE_CHECKING:
     import torch
@@ -43,12 +44,10 @@ class HeldOut(NamedTuple):
 def sample(config: DictConfig, run: Run) -> xr.Dataset:
     """The ensemble, sampled as far as it is missing; refuses one that must prove its equilibration and does not."""
     from lattice_ml.ensembles.equilibration import require_equilibrated
-    from lattice_ml.ensembles.plan import summarise
 
     ensemble = build_ensemble(config.system, config.sampler, config.ensemble)
     require_equilibrated(config.ensemble.path, force=config.data.get("force", False))
-    algorithms = sorted({row["algorithm"] for row in ensemble.attrs["sampler"]})
-    run.results["protocol"] = {"ensemble": {**summarise(ensemble.attrs["plan"]), "algorithms": algorithms}}
+    run.results["protocol"] = {"ensemble": protocol_of(ensemble)}
     return ensemble
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from hydra.utils import get_class
@@ -11,12 +11,11 @@ from omegaconf import DictConfig
 
 from lattice_ml.data.members import MemberData
 from lattice_ml.data.pieces import smallest_integer
-from lattice_ml.ensembles.family import torus_name
-from lattice_ml.ensembles.plan import summarise
 from lattice_ml.ensembles.store import points_of
 from lattice_ml.evaluation import Case
 from lattice_ml.runtime import build
 from lattice_ml.tasks.members import MemberTask
+from lattice_ml.workflows.protocol import torus_of
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -92,12 +91,3 @@ def cases(config: DictConfig, task: MemberTask, tests: list[Test]) -> Iterator[C
             states = dataset["configurations"][number].to_numpy()
             states = states.reshape(-1, *states.shape[2:])
             yield Case(part, torus_name(extents), point, states, targets(system, states, point), chain)
-
-
-def described(datasets: list[xr.Dataset]) -> dict[str, Any]:
-    """How a family of ensembles was made, in few words: the plan with its points as ranges, and its tori."""
-    return {**summarise(datasets[0].attrs["plan"]), "tori": ", ".join(map(torus_of, datasets))}
-
-
-def torus_of(dataset: xr.Dataset) -> str:
-    return torus_name((dataset.sizes["x"], dataset.sizes["y"]))

@@ -9,7 +9,7 @@ Source of the question: Casert et al., PRE 99, 023304 (2019), Sec. V.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from omegaconf import DictConfig
@@ -18,8 +18,10 @@ from lattice_ml.loggers import open_loggers, publish
 from lattice_ml.run import ENTRY, Run, open_run
 from lattice_ml.runtime import build, build_family, build_system, ensembles, seed_everything
 from lattice_ml.workflows.committee_checks import require_committee, require_question
-from lattice_ml.workflows.phase_names import name_phases, protocol_of
+from lattice_ml.workflows.committee_parts import Judged, Part
+from lattice_ml.workflows.phase_names import name_phases
 from lattice_ml.workflows.phase_training import build_data, build_net
+from lattice_ml.workflows.protocol import on_torus, tell_protocols
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -32,23 +34,6 @@ if TYPE_CHECKING:
 
 PREDICTIONS = "predictions.npz"
 """Of a committee whose training is over: the probabilities of every member for every configuration of every part."""
-
-
-class Part(NamedTuple):
-    """Configurations that the committees are asked about: what they are, and on which torus."""
-
-    name: str
-    system: System
-    ensemble: xr.Dataset
-
-
-class Judged(NamedTuple):
-    """A committee and what it said. found: by the name of the part. history: the metrics of every epoch."""
-
-    l2: float
-    task: ClassifyCommittee
-    found: dict[str, np.ndarray]
-    history: list[dict[str, float]]
 
 
 def find_boundaries(config: DictConfig) -> None:
@@ -68,7 +53,7 @@ def find_boundaries(config: DictConfig) -> None:
         sections = ensembles(config)
         with run.step("sample", "sampling " + " and ".join(part.name for part in sections.values())), keep_threads():
             sampled = {name: build_family(config.system, config.sampler, part) for name, part in sections.items()}
-            run.results["protocol"] = {name: protocol_of(family[0]) for name, family in sampled.items()}
+            tell_protocols(config, run, sampled)
         (training,) = sampled.pop("ensemble")
         with run.step("embed", "embedding without labels and naming the phases"), keep_threads():
             labels = name_phases(config, run, system, training)
@@ -136,11 +121,6 @@ def places(row: dict[str, Any]) -> list[float]:
 def torus(ensemble: xr.Dataset) -> str:
     """`` on 162 x 162``, of an ensemble's own torus."""
     return f" on {ensemble.sizes['x']} x {ensemble.sizes['y']}"
-
-
-def on_torus(config: DictConfig, ensemble: xr.Dataset) -> System:
-    """The rules on an ensemble's own torus."""
-    return build(config.system, extents=(ensemble.sizes["x"], ensemble.sizes["y"]))
 
 
 def build_committee(config: DictConfig, system: System, l2: float) -> ClassifyCommittee:

@@ -21,8 +21,9 @@ from lattice_ml.ranks import leaders_folder, leading
 from lattice_ml.run import Run, open_run
 from lattice_ml.runtime import build, build_ensemble, build_system, ensembles, seed_everything
 from lattice_ml.workflows.phase_checks import build_party, require_classifier, require_sound
-from lattice_ml.workflows.phase_names import LABELS, judge_independence, name_phases, protocol_of
+from lattice_ml.workflows.phase_names import LABELS, name_phases
 from lattice_ml.workflows.phase_training import build_data, build_net, resume_point, train
+from lattice_ml.workflows.protocol import tell_protocols
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -74,8 +75,7 @@ def lead(config: DictConfig, system: System, net: nn.Module, announce: Callable[
         sections = ensembles(config).values()
         with run.step("sample", "sampling " + " and ".join(section.name for section in sections)), keep_threads():
             sampled = [build_ensemble(config.system, config.sampler, section) for section in sections]
-            run.results["protocol"] = dict(zip(ensembles(config), map(protocol_of, sampled), strict=True))
-            judge_independence(run, system, sampled)
+            tell_protocols(config, run, {name: [one] for name, one in zip(ensembles(config), sampled, strict=True)})
         ensemble = sampled[0]
         with run.step("embed", "embedding without labels and naming the phases"), keep_threads():
             labels = name_phases(config, run, system, ensemble)

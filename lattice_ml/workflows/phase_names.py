@@ -1,14 +1,12 @@
-"""The first two steps of every workflow on phases: how its ensembles were made, and names without labels."""
+"""What every workflow on phases begins with: names without labels."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from omegaconf import DictConfig
 
-from lattice_ml.ensembles.plan import summarise
 from lattice_ml.phases.label_file import load_labels, save_labels
 from lattice_ml.run import Run
 
@@ -20,30 +18,6 @@ if TYPE_CHECKING:
 
 LABELS = "labels.npz"
 """Of a run: what the training learns. See ``phases/label_file.py``."""
-
-
-def protocol_of(ensemble: xr.Dataset) -> dict[str, Any]:
-    """How an ensemble was made, in few words: the plan with its points as ranges, and its torus.
-
-    Labels and boundaries are those of this protocol: start state, waiting time and size.
-    """
-    return {
-        **summarise(ensemble.attrs["plan"]),
-        "torus": f"{ensemble.sizes['x']} × {ensemble.sizes['y']}",
-        "algorithms": sorted({row["algorithm"] for row in ensemble.attrs["sampler"]}),
-    }
-
-
-def judge_independence(run: Run, system: System, sampled: Sequence[xr.Dataset]) -> None:
-    """Correlation of consecutive samples into ``results["independence"]``, and a warning where it is significant."""
-    from lattice_ml.phases.independence import judge_ensemble
-
-    run.results["independence"], run.results["warnings"] = {}, []
-    for ensemble in sampled:
-        name = ensemble.attrs["plan"]["name"]
-        found, complaints = judge_ensemble(ensemble, system)
-        run.results["independence"][name] = found
-        run.results["warnings"] += [f"{name}: {sentence}" for sentence in complaints]
 
 
 def name_phases(config: DictConfig, run: Run, system: System, ensemble: xr.Dataset) -> Labels:

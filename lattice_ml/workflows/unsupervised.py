@@ -16,6 +16,7 @@ from lattice_ml.errors import UserError
 from lattice_ml.loggers import open_loggers, publish
 from lattice_ml.run import Run, open_run
 from lattice_ml.runtime import build_ensemble, build_system, seed_everything
+from lattice_ml.workflows.phase_checks import require_disjoint
 from lattice_ml.workflows.unsupervised_numbers import back_project, measure_curves, measure_noise, measure_shares
 from lattice_ml.workflows.unsupervised_transitions import describe_groups, describe_transitions, truth_of_resamplings
 
@@ -33,7 +34,8 @@ def find_without_labels(config: DictConfig) -> None:
     """Run the steps and print the transitions. Raises ``UserError`` on what the user can mend."""
     from lattice_ml.figures import captions
     from lattice_ml.workflows import unsupervised_figures
-    from lattice_ml.workflows.phase_names import name_phases, protocol_of
+    from lattice_ml.workflows.phase_names import name_phases
+    from lattice_ml.workflows.protocol import tell_protocols
 
     seed_everything(config.seed)
     system = build_system(config.system, config.ensemble)
@@ -42,7 +44,7 @@ def find_without_labels(config: DictConfig) -> None:
         run.results["system"] = system.parameters()
         with run.step("sample", f"sampling {config.ensemble.name}"):
             ensemble = build_ensemble(config.system, config.sampler, config.ensemble)
-            run.results["protocol"] = {"ensemble": protocol_of(ensemble)}
+            tell_protocols(config, run, {"ensemble": [ensemble]})
         with open_loggers(config, run) as loggers:
             with run.step("embed", "embedding without labels and naming the phases"):
                 labels = name_phases(config, run, system, ensemble)
@@ -70,6 +72,7 @@ def require_flock(config: DictConfig, system: System) -> None:
             f"workflow=unsupervised looks for bands of density, which {system.name} has none of: give "
             "system=active_ising."
         )
+    require_disjoint(config, system)
     missing = set(config.unsupervised.groups) ^ set(system.phases)
     if missing:
         raise UserError(

@@ -27,6 +27,7 @@ from lattice_ml.run import Run, open_run
 from lattice_ml.runtime import build_ensemble, build_system, prepare_ensemble
 from lattice_ml.systems.active_ising.mean_field import spinodals
 from lattice_ml.systems.active_ising.physics import ActiveIsing
+from lattice_ml.workflows.phase_checks import require_disjoint
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -64,6 +65,7 @@ def require_rules(config: DictConfig) -> list[dict[str, float]]:
             f"the theory of workflow=vary_activity is that of the Active Ising Model, not of {base.name}: give "
             "experiment=aim_eps."
         )
+    require_disjoint(config, base)
     rules: list[dict[str, float]] = []
     for given in config.activity.rules:
         unknown = [str(name) for name in given if name not in KNOWN]
@@ -90,10 +92,10 @@ def under(config: DictConfig, rule: dict[str, float]) -> tuple[DictConfig, DictC
 
 def sample(config: DictConfig, run: Run, rules: list[dict[str, float]]) -> list[xr.Dataset]:
     """The ensemble of every rule; their common protocol goes into the results."""
-    from lattice_ml.workflows.net_data import described
+    from lattice_ml.workflows.protocol import protocol_of
 
     found = [build_ensemble(*under(config, rule)) for rule in rules]
-    run.results["protocol"] = {name_of(rule): described([one]) for rule, one in zip(rules, found, strict=True)}
+    run.results["protocol"] = {name_of(rule): protocol_of(one) for rule, one in zip(rules, found, strict=True)}
     return found
 
 

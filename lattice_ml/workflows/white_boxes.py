@@ -104,10 +104,10 @@ def require_sound(config: DictConfig, system: System) -> Finished | None:
 
 def sample(config: DictConfig, run: Run) -> list[tuple[str, xr.Dataset]]:
     """Every ensemble of the configuration, by what it is for; those tested on may have several tori."""
-    from lattice_ml.workflows.net_data import described
+    from lattice_ml.workflows.protocol import protocol_of
 
     found = {part: build_family(config.system, config.sampler, section) for part, section in ensembles(config).items()}
-    run.results["protocol"] = {part: described(datasets) for part, datasets in found.items()}
+    run.results["protocol"] = {part: protocol_of(*datasets) for part, datasets in found.items()}
     return [(part, dataset) for part, datasets in found.items() for dataset in datasets]
 
 

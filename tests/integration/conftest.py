@@ -11,6 +11,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from hydra.core.global_hydra import GlobalHydra
+from traps import TRAP
 
 ROOT = Path(__file__).resolve().parents[2]
 TOY = ["experiment=aim_toy", "name=toy", "ensemble.name=toy", "survey.name=toy_survey", "logger=all"]
@@ -84,3 +86,19 @@ def forked() -> Iterator[Callable[..., subprocess.CompletedProcess[str]]]:
     yield run
     server.stdin.close()
     server.wait(timeout=20)
+
+
+@pytest.fixture
+def mark(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """What appears if a trap goes off; the module ``trap_of_test`` can be imported, and its import is one."""
+    home = tmp_path / "modules"
+    home.mkdir()
+    (home / "trap_of_test.py").write_text(TRAP)
+    monkeypatch.syspath_prepend(str(home))
+    monkeypatch.setenv("MARK", str(tmp_path / "mark"))
+    monkeypatch.setenv("EVIL", "trap_of_test.spring")
+    monkeypatch.setenv("PYTHONPATH", str(home))
+    monkeypatch.delitem(sys.modules, "trap_of_test", raising=False)
+    yield tmp_path / "mark"
+    sys.modules.pop("trap_of_test", None)
+    GlobalHydra.instance().clear()

@@ -16,7 +16,7 @@ from typing import Any
 import optuna
 import pytest
 
-from lattice_ml.search.storage import open_storage
+from lattice_ml.search.address import open_storage
 
 PROGRAM = shutil.which("optuna-dashboard", path=str(Path(sys.executable).parent))
 

@@ -63,7 +63,7 @@ def test_results_hold_an_entry_for_every_transition_and_the_labels_in_order(run_
     assert {"sample", "embed", "train", "predict", "explain", "report", "total"} == set(results["timings"])
     assert results["protocol"]["ensemble"]["waiting"] == 600
     assert results["protocol"]["ensemble"]["start"] == "band"
-    assert results["protocol"]["ensemble"]["torus"] == "81 × 9"
+    assert results["protocol"]["ensemble"]["tori"] == "81x9"
     judged = results["independence"]["toy"]["order"]
     assert len(judged["lag_one"]) == 9
     assert bool(judged["not_independent"]) == any("order parameter" in sentence for sentence in results["warnings"])

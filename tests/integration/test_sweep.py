@@ -11,7 +11,7 @@ from pathlib import Path
 import optuna
 import pytest
 
-from lattice_ml.search.storage import open_storage
+from lattice_ml.search.address import open_storage
 
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]

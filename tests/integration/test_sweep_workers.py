@@ -13,11 +13,11 @@ from pathlib import Path
 import optuna
 import pytest
 
+from lattice_ml.search.address import open_storage
 from lattice_ml.search.claims import ClaimLost, Claims, Pace
 from lattice_ml.search.outcome import OUTCOME, Infeasible, Outcome
 from lattice_ml.search.owners import OWNER
 from lattice_ml.search.sampling import build_sampler
-from lattice_ml.search.storage import open_storage
 from lattice_ml.search.study import open_study
 from lattice_ml.search.worker import work
 

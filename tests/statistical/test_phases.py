@@ -8,6 +8,7 @@ from lattice_ml.phases.embed import embed
 from lattice_ml.phases.label import name_clusters
 from lattice_ml.systems.active_ising.physics import ActiveIsing
 from lattice_ml.systems.active_ising.sampler import ActiveIsingSampler
+from lattice_ml.systems.base import Lane
 
 # Well inside the phases: at rho0 = 3 and Lx = 81 the band lives between T = 0.42 and T = 0.63 or so.
 SCAN = {"L": (0.24, 0.30, 0.36), "L+G": (0.48, 0.52, 0.56), "G": (0.70, 0.80, 0.90)}
@@ -19,10 +20,10 @@ REPLICAS, SAMPLES = 4, 6
 def test_a_sampled_scan_is_named_without_labels():
     system, sampler = ActiveIsing(extents=(81, 27)), ActiveIsingSampler()
     temperatures = [t for values in SCAN.values() for t in values]
-    times = [500.0 + 100 * k for k in range(SAMPLES)]
+    times = tuple(500.0 + 100 * k for k in range(SAMPLES))
     blocks = [
         sampler.sample(
-            system, [({"T": t, "rho0": 3.0}, r) for r in range(REPLICAS)], 11, "band", times, lambda work: None
+            system, [Lane({"T": t, "rho0": 3.0}, r, times) for r in range(REPLICAS)], 11, "band", lambda work: None
         )
         for t in temperatures
     ]

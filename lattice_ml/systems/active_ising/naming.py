@@ -52,9 +52,9 @@ def band_or_not(observables: Mapping[str, Float[np.ndarray, " n"]]) -> Int64[np.
     distribution with two peaks: of ``density_band``, and of ``order`` where there is no band.
 
     Both phases at the ends are homogeneous up to finite-size noise, <|rho_k|²>^(1/2) / N = 1/sqrt(N) for independent
-    particles, and a band of density contrast d that fills a share f has d sin(pi f) / pi: the two are apart wherever
-    the torus is wide enough to hold a band. A scan without bands, or without one of the ends, is cut all the same: give
-    one that reaches into all three phases.
+    particles, and a band of density contrast d that fills a share f has (d / rho_0) sin(pi f) / pi: the two are apart
+    wherever the torus is wide enough to hold a band. A scan without bands, or without one of the ends, is cut all the
+    same: give one that reaches into all three phases.
     """
     modulation = observables["density_band"]
     band = modulation > otsu(modulation)

@@ -6,7 +6,7 @@ N = rho0 Lx Ly particles with spin s = ±1 live on an Lx × Ly torus, any number
 - its spin flips, s -> -s, at rate exp(-s beta m_i / rho_i), beta = 1/T, itself included in m_i and rho_i,
 
 with n±(i) the counts on site i, rho_i = n+ + n- and m_i = n+ - n-.
-Units: k_B = 1, lattice constant 1, time 1/D at D = 1.
+Units: k_B = 1, lattice constant 1, time 1/gamma, gamma = 1 the prefactor of the flip rate.
 
 Source: Solon & Tailleur, PRL 111, 078101 (2013), and PRE 92, 042119 (2015), Sec. II.
 """
@@ -44,7 +44,7 @@ class ActiveIsing:
     channels = ("magnetisation", "density")
     phases = ("L", "L+G", "G")
     control = "T"
-    time_unit = "1/D"
+    time_unit = "1/gamma"
     dtype = "uint16"
     watched = ()
     starts = ("band", "ordered", "random")

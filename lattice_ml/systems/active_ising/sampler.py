@@ -135,7 +135,7 @@ class ActiveIsingSampler:
     def sample(
         self, system: ActiveIsing, lanes: Sequence[Lane], seed: int, start: str, tick: Tick
     ) -> UInt16[np.ndarray, "lane time species x y"]:
-        """Counts n+, n- of every lane at its times (increasing, > 0, since the start state; unit: 1/D at D = 1).
+        """Counts n+, n- of every lane at its times (increasing, > 0, since the start state; unit: 1/gamma).
 
         The bits of a lane depend on (seed, point, replica, start, settings) and, in one case, on its times: with the
         event-driven update, a read-out at another time than a multiple of 4 brings all flip chains to the present and

@@ -8,9 +8,9 @@ import sys
 import optuna
 import pytest
 
+from lattice_ml.search.address import open_storage
 from lattice_ml.search.claims import Claims, Pace
 from lattice_ml.search.sampling import build_sampler
-from lattice_ml.search.storage import open_storage
 from lattice_ml.search.study import open_study
 
 

@@ -11,7 +11,8 @@ import optuna
 import pytest
 
 from lattice_ml.errors import UserError
-from lattice_ml.search.storage import FileMutex, LockLost, open_storage
+from lattice_ml.search.address import open_storage
+from lattice_ml.search.storage import FileMutex, LockLost
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ import optuna
 import pytest
 
 from lattice_ml.errors import UserError
-from lattice_ml.search.storage import open_storage
+from lattice_ml.search.address import open_storage
 from lattice_ml.search.study import DEFINITION, define, open_study
 
 BASE = {

@@ -33,6 +33,13 @@ def test_it_is_the_member_of_the_best_validation_loss() -> None:
     assert np.abs(alone - together[0]).max() > 1e-3
 
 
+def test_it_is_the_member_that_is_asked_for() -> None:
+    task = committee(cell=1)
+    np.testing.assert_allclose(
+        CommitteeMember(task, 2).probabilities(states()), task.probabilities(states())[2], atol=1e-6
+    )
+
+
 def test_its_score_has_a_gradient_in_the_configuration() -> None:
     member = CommitteeMember(committee(cell=2)).eval()
     x = torch.rand(2, 2, *EXTENTS, requires_grad=True)

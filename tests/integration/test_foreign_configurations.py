@@ -1,60 +1,26 @@
-"""Files that others wrote run nothing: configurations, checkpoints and stores that would leave a mark if they did.
+"""Configurations and commands that others wrote run nothing; the traps in them would leave a mark.
 
 The mark is a file, written by the import of a module as well as by a call of its function. `test_the_trap_works` shows
-that each kind of trap does go off where it is sprung.
+that the trap does go off where it is sprung.
 """
 
 from __future__ import annotations
 
-import ast
-import json
-import os
 import pickle
-import shutil
-import subprocess
 import sys
 from pathlib import Path
 
 import pytest
-import torch
 from hydra import compose, initialize_config_dir
-from hydra.core.global_hydra import GlobalHydra
-from lightning.pytorch.trainer.connectors.checkpoint_connector import _CheckpointConnector
 from omegaconf import OmegaConf
+from traps import Malice
 
 from lattice_ml.config import CONF, validate
 from lattice_ml.entry import entry
 from lattice_ml.errors import UserError
-from lattice_ml.nets.phase_cnn import PhaseCNN
-from lattice_ml.systems.active_ising.physics import ActiveIsing
 from lattice_ml.targets import check_classes, check_targets, permitted
 
 ROOT = Path(__file__).resolve().parents[2]
-TRAP = """
-import os, pathlib
-def spring(*args, **kwargs):
-    pathlib.Path(os.environ["MARK"]).touch()
-class Trap:
-    def __init__(self, *args, **kwargs):
-        spring()
-spring()
-"""
-
-
-@pytest.fixture
-def mark(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """What appears if a trap goes off; the module ``trap_of_test`` can be imported, and its import is one."""
-    home = tmp_path / "modules"
-    home.mkdir()
-    (home / "trap_of_test.py").write_text(TRAP)
-    monkeypatch.syspath_prepend(str(home))
-    monkeypatch.setenv("MARK", str(tmp_path / "mark"))
-    monkeypatch.setenv("EVIL", "trap_of_test.spring")
-    monkeypatch.setenv("PYTHONPATH", str(home))
-    monkeypatch.delitem(sys.modules, "trap_of_test", raising=False)
-    yield tmp_path / "mark"
-    sys.modules.pop("trap_of_test", None)
-    GlobalHydra.instance().clear()
 
 
 class Command:
@@ -239,159 +205,3 @@ def test_a_class_of_elsewhere_under_a_permitted_name_is_refused(name) -> None:
     check_targets({"_target_": name})  # the name alone does not tell
     with pytest.raises(UserError):
         check_classes({"_target_": name})
-
-
-class Malice:
-    """Its unpickling runs a command."""
-
-    def __init__(self, shell: str) -> None:
-        self.shell = shell
-
-    def __reduce__(self):
-        return os.system, (self.shell,)
-
-
-@pytest.fixture(params=["torch.save", "pickle"])
-def malicious(request, tmp_path: Path, mark: Path) -> Path:
-    path = tmp_path / "malicious.ckpt"
-    payload = {"state_dict": {}, "epoch": 3, "hyper_parameters": Malice(f"touch {mark}")}
-    if request.param == "pickle":
-        path.write_bytes(pickle.dumps(payload))
-    else:
-        torch.save(payload, path)
-    return path
-
-
-def test_a_malicious_checkpoint_would_run(malicious: Path, mark: Path) -> None:
-    if malicious.read_bytes()[:2] == b"PK":
-        torch.load(malicious, weights_only=False)
-    else:
-        pickle.loads(malicious.read_bytes())
-    assert mark.exists()
-
-
-def test_a_run_does_not_resume_from_a_malicious_checkpoint(malicious: Path, mark: Path, tmp_path: Path) -> None:
-    from lattice_ml.workflows.phase_training import resume_point
-
-    system = ActiveIsing((9, 9))
-    checkpoints = tmp_path / "checkpoints"
-    checkpoints.mkdir()
-    for name in ("last.ckpt", "best.ckpt"):
-        (checkpoints / name).write_bytes(malicious.read_bytes())
-    assert resume_point(checkpoints, PhaseCNN(2, (9, 9), 3), system) is None
-    assert not mark.exists()
-
-
-def test_a_malicious_checkpoint_is_not_loaded(malicious: Path, mark: Path) -> None:
-    from lattice_ml.tasks.classify_phase import load_classifier
-
-    system = ActiveIsing((9, 9))
-    with pytest.raises(UserError, match="cannot be read as a checkpoint"):
-        load_classifier(malicious, PhaseCNN(2, (9, 9), 3), system)
-    assert not mark.exists()
-
-
-@pytest.mark.slow
-def test_a_malicious_checkpoint_to_start_from_is_refused(malicious: Path, mark: Path, tmp_path: Path) -> None:
-    words = ["experiment=aim_toy", f"ckpt_path={malicious}", "logger=csv", f"paths.runs={tmp_path}/r"]
-    ended = subprocess.run(
-        [sys.executable, str(ROOT / "train.py"), *words, f"paths.stores={tmp_path}/s"],
-        capture_output=True, text=True, timeout=120, cwd=tmp_path,
-    )  # fmt: skip
-    assert ended.returncode == 2, ended.stderr
-    assert len(ended.stderr.strip().splitlines()) == 1, ended.stderr
-    assert "cannot be read as a checkpoint" in ended.stderr
-    assert not mark.exists()
-    assert not (tmp_path / "r").exists()
-
-
-def test_every_reader_of_checkpoints_asks_for_weights_only() -> None:
-    """torch.load and what loads a checkpoint in Lightning says weights_only=True, wherever it is called."""
-    assert "weights_only" in _CheckpointConnector._restore_modules_and_callbacks.__code__.co_varnames
-    calls = []
-    for path in (ROOT / "lattice_ml").rglob("*.py"):
-        for node in ast.walk(ast.parse(path.read_text())):
-            if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
-                owner = ast.unparse(node.func.value)
-                loads = node.func.attr == "load" and owner in ("torch", "pickle", "joblib", "dill")
-                lightning = node.func.attr == "load_from_checkpoint" or "ckpt_path" in [k.arg for k in node.keywords]
-                if loads or lightning or owner in ("pickle", "cloudpickle", "marshal", "shelve"):
-                    calls.append((path.name, node.lineno, {k.arg: ast.unparse(k.value) for k in node.keywords}))
-    assert len(calls) >= 2
-    assert [call for call in calls if call[2].get("weights_only") != "True"] == []
-
-
-def test_yaml_is_safe_loaded_and_arrays_hold_no_objects() -> None:
-    for path in [*(ROOT / "lattice_ml").rglob("*.py"), ROOT / "train.py", ROOT / "sample.py"]:
-        for node in ast.walk(ast.parse(path.read_text())):
-            if isinstance(node, ast.Call):
-                name = ast.unparse(node.func)
-                assert name not in ("eval", "exec", "yaml.full_load", "yaml.unsafe_load"), path
-                # a loader that is chosen at run time is one of the two safe ones: ruff's S506 sees to the rest
-                assert name != "yaml.load" or "noqa: S506" in path.read_text().splitlines()[node.lineno - 1], path
-                if name in ("np.load", "numpy.load"):
-                    assert {k.arg: ast.unparse(k.value) for k in node.keywords}.get("allow_pickle") == "False", path
-
-
-@pytest.fixture(scope="module")
-def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A store of two points, half of it sampled: one chunk of two is there."""
-    import numpy as np
-
-    from lattice_ml.ensembles.store import open_configurations, prepare_store
-
-    path = tmp_path_factory.mktemp("stores") / "half.zarr"
-    prepare_store(path, *campaign())
-    open_configurations(path)[0] = np.ones((3, 1, 2, 9, 9), dtype=np.uint16)
-    return path
-
-
-def campaign():
-    from lattice_ml.ensembles.plan import Protocol, plan_grid
-    from lattice_ml.systems.active_ising.sampler import ActiveIsingSampler
-
-    plan = plan_grid("half", {"T": [0.4, 0.5], "rho0": [2.0]}, 3, 1, 7, Protocol(waiting=1.0))
-    return ActiveIsing((9, 9)), ActiveIsingSampler("random_sequential"), plan
-
-
-POISON = [
-    ("data_type", {"name": "object", "configuration": {"object_codec_id": "pickle"}}),
-    ("data_type", "variable_length_utf8"),
-    ("codecs", [{"name": "numcodecs.pickle", "configuration": {}}]),
-    ("codecs", [{"name": "vlen-bytes"}]),
-    ("codecs", [{"name": "trap_of_test.Trap"}]),
-    ("storage_transformers", [{"name": "trap_of_test.Trap"}]),
-    ("chunk_grid", {"name": "trap_of_test.Trap", "configuration": {"chunk_shape": [1, 3, 1, 2, 9, 9]}}),
-]
-
-
-@pytest.mark.parametrize(("key", "value"), POISON, ids=[str(value)[:40] for _, value in POISON])
-@pytest.mark.parametrize("file", ["zarr.json", "configurations/zarr.json"])
-def test_a_malicious_store_is_neither_read_nor_resumed(key, value, file, store, tmp_path, mark, monkeypatch) -> None:
-    """Metadata of an array stand twice: in the root, where readers look, and beside its chunks, where writers do."""
-    import zarr
-
-    from lattice_ml.ensembles.store import open_configurations, open_ensemble, prepare_store
-
-    copy = tmp_path / "store.zarr"
-    shutil.copytree(store, copy)
-    metadata = json.loads((copy / file).read_text())
-    array = metadata["consolidated_metadata"]["metadata"]["configurations"] if file == "zarr.json" else metadata
-    array[key] = value
-    (copy / file).write_text(json.dumps(metadata))
-
-    def resume():
-        prepare_store(copy, *campaign())
-        open_configurations(copy)
-
-    def read():
-        open_ensemble(copy)
-
-    monkeypatch.setattr(zarr, "open_array", lambda *_, **__: pytest.fail("zarr was asked to open it"))
-    monkeypatch.setattr(zarr, "open_group", lambda *_, **__: pytest.fail("zarr was asked to open it"))
-    for asked in (read, resume):
-        with pytest.raises(UserError) as caught:
-            asked()
-        assert "\n" not in str(caught.value)
-    assert not mark.exists()
-    assert "trap_of_test" not in sys.modules

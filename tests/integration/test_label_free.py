@@ -1,0 +1,52 @@
+"""Transitions without labels as a user asks for them, at toy size, and what is told in one sentence."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.mark.slow
+def test_the_toy_experiment_reads_both_indicators_and_the_truth(tmp_path: Path):
+    command = [sys.executable, str(ROOT / "train.py"), "experiment=aim_confusion_toy", "logger=csv"]
+    ended = subprocess.run(
+        command, cwd=tmp_path, text=True, timeout=900, env={**os.environ, "COLUMNS": "120"}, stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+    )  # fmt: skip
+    assert ended.returncode == 0, ended.stdout
+    home = tmp_path / "runs" / "aim_confusion_toy" / "001"
+    assert (home / "report.html").is_file()
+    results = json.loads((home / "results.json").read_text())
+    assert {(row["transition"], row["method"]) for row in results["boundaries"]} == {
+        (transition, method) for transition in ("L|L+G", "L+G|G") for method in ("divergence", "confusion", "band")
+    }
+    assert results["protocol"]["ensemble"]["tori"] == "81x9"
+    assert "order" in results["independence"]["aim_toy"]
+    with np.load(home / "figures" / "label_free.npz") as arrays:
+        assert arrays["predicted"].shape == (2, len(arrays["T"]))
+        # Two nets that learned anything: colder configurations are called colder.
+        assert np.corrcoef(arrays["T"], arrays["predicted"].mean(axis=0))[0, 1] > 0.5
+
+
+def test_mistakes_are_told_in_one_sentence(forked: Callable[..., Any], tmp_path: Path):
+    for words, cure in (
+        (("ensemble=aim_boundaries",), "give one, e.g. ensemble.grid.rho0="),
+        (("ensemble@survey=aim_boundaries",), "leave out the survey"),
+        (("committee.l2=[0,1]",), "one committee.l2"),
+        (("+task.l2=0.1",), "give committee.l2=[0.1]"),
+        (("committee.compare=nowhere",), "holds no boundaries of a finished run"),
+    ):
+        ended = forked("train.py", "experiment=aim_confusion", *words, folder=tmp_path)
+        assert ended.returncode == 2, ended.stderr
+        assert ended.stderr.startswith("error: ")
+        assert cure in ended.stderr, ended.stderr
