@@ -90,4 +90,4 @@ def cases(config: DictConfig, task: MemberTask, tests: list[Test]) -> Iterator[C
         for number, point in enumerate(points_of(dataset)):
             states = dataset["configurations"][number].to_numpy()
             states = states.reshape(-1, *states.shape[2:])
-            yield Case(part, torus_name(extents), point, states, targets(system, states, point), chain)
+            yield Case(part, torus_of(dataset), point, states, targets(system, states, point), chain)
