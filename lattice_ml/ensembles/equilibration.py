@@ -9,6 +9,7 @@ series leave sharp where each alone is not.
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -71,6 +72,18 @@ def require_equilibrated(path: str | Path, force: bool = False) -> None:
         raise UserError(
             f"{path} was not checked for equilibrium: give the command that sampled it once more, or data.force=true."
         )
+
+
+def verdict_in_words(path: str | Path) -> str:
+    """The verdict on a complete ensemble and, where the sampler chose, what it took; "" for one that has no verdict."""
+    verdict = _read(Path(path))
+    if verdict is None:
+        return ""
+    words = "equilibrated" if verdict["passed"] else f"not equilibrated, and refused by training: {verdict['reason']}"
+    taken = Counter(found["record"].get("algorithm") for found in verdict["points"])
+    taken.pop(None, None)
+    each = [f"{name} at {count} point{'s' * (count > 1)}" for name, count in sorted(taken.items())]
+    return "; ".join([words, *([f"sampled by {' and '.join(each)}"] if each else [])])
 
 
 def judge(points: list[dict[str, Any]]) -> dict[str, Any]:

