@@ -29,10 +29,10 @@ def draw(arrays: Arrays) -> Figure:
             ax.set_axis_off()
         for ax, number in zip(row, own, strict=False):
             image = ax.imshow(error[number].T, origin="lower", norm=norm, aspect="auto", cmap="viridis")
-            ax.set_title(names[number])
+            ax.set_title(names[number], fontsize=10 if len(groups) == 1 else 8)
             ax.grid(False)
         row[0].set_ylabel("shift in space")
-    for ax in axes[-1]:
+    for ax in axes[-1] if len(groups) == 1 else axes[-1, :1]:
         ax.set_xlabel("shift in time")
     figure.colorbar(image, ax=axes.ravel().tolist(), label="relative error")
     return figure
