@@ -80,10 +80,15 @@ def verdict_in_words(path: str | Path) -> str:
     if verdict is None:
         return ""
     words = "equilibrated" if verdict["passed"] else f"not equilibrated, and refused by training: {verdict['reason']}"
-    taken = Counter(found["record"].get("algorithm") for found in verdict["points"])
-    taken.pop(None, None)
-    each = [f"{name} at {count} point{'s' * (count > 1)}" for name, count in sorted(taken.items())]
+    each = [f"{name} at {count} point{'s' * (count > 1)}" for name, count in taken(verdict).items()]
     return "; ".join([words, *([f"sampled by {' and '.join(each)}"] if each else [])])
+
+
+def taken(verdict: Mapping[str, Any]) -> dict[str, int]:
+    """The algorithms that the sampler took, each with the number of its points; empty if it does not say."""
+    return dict(
+        sorted(Counter(p["record"]["algorithm"] for p in verdict["points"] if "algorithm" in p["record"]).items())
+    )
 
 
 def judge(points: list[dict[str, Any]]) -> dict[str, Any]:
