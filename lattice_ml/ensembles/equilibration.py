@@ -66,11 +66,11 @@ def require_equilibrated(path: str | Path, force: bool = False) -> None:
     if verdict is not None:
         raise UserError(
             f"{path} is not equilibrated: {verdict['reason']}; sample it with another algorithm or a longer "
-            "ensemble.protocol.waiting or spacing, or give data.force=true."
+            "ensemble.protocol.waiting or spacing, or give ++data.force=true."
         )
     if open_ensemble(path).attrs["plan"]["protocol"]["start"] == BOTH:
         raise UserError(
-            f"{path} was not checked for equilibrium: give the command that sampled it once more, or data.force=true."
+            f"{path} was not checked for equilibrium: give the command that sampled it once more, or ++data.force=true."
         )
 
 

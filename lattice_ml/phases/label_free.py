@@ -85,14 +85,14 @@ def peaks(
     places, errors = np.full(count, np.nan), np.full(count, np.nan)
     for number, k in enumerate(sorted(chosen)):
         window = slice(max(0, k - WINDOW), k + WINDOW + 1)
-        own = np.array([centre(middle[window], one[window]) for one in indicator])
-        places[number] = centre(middle[window], mean[window])
+        own = np.array([centre_of_mass(middle[window], one[window]) for one in indicator])
+        places[number] = centre_of_mass(middle[window], mean[window])
         scatter = own.var(ddof=1) if len(own) > 1 else 0.0
         errors[number] = np.sqrt(scatter + np.diff(middle).mean() ** 2 / 12)
     return places, errors
 
 
-def centre(x: Float[np.ndarray, " n"], height: Float[np.ndarray, " n"]) -> float:
+def centre_of_mass(x: Float[np.ndarray, " n"], height: Float[np.ndarray, " n"]) -> float:
     """Centre of mass of what stands above the smaller end; the middle of a window that is flat."""
     excess = np.maximum(height - min(height[0], height[-1]), 0)
     return float(x.mean() if excess.sum() == 0 else (x * excess).sum() / excess.sum())

@@ -29,7 +29,7 @@ from jaxtyping import Float, Float64
 CONTRAST = 2.0
 
 
-class Plateaus(NamedTuple):
+class Levels(NamedTuple):
     """Densities, particles per site, and the threshold between them."""
 
     gas: float
@@ -40,7 +40,7 @@ class Plateaus(NamedTuple):
         return (self.gas + self.liquid) / 2
 
 
-def plateaus(density: Float[np.ndarray, "*n x"]) -> Plateaus | None:
+def find_levels(density: Float[np.ndarray, "*n x"]) -> Levels | None:
     """The two plateaus of y-averaged densities of one temperature; None where there are not two."""
     values = np.sort(np.asarray(density, dtype=np.float64).ravel())
     threshold = (values[0] + values[-1]) / 2
@@ -48,7 +48,7 @@ def plateaus(density: Float[np.ndarray, "*n x"]) -> Plateaus | None:
         cut = int(np.searchsorted(values, threshold, side="right"))
         if not 0 < cut < len(values):
             return None
-        found = Plateaus(float(np.median(values[:cut])), float(np.median(values[cut:])))
+        found = Levels(float(np.median(values[:cut])), float(np.median(values[cut:])))
         if found.threshold == threshold:
             break
         threshold = found.threshold

@@ -20,10 +20,10 @@ from jaxtyping import Float
 
 from lattice_ml.phases.liquid_fraction import (
     band_magnetisation,
+    find_levels,
     half,
     liquid_fraction,
     mode_amplitude,
-    plateaus,
     summit,
 )
 
@@ -50,7 +50,7 @@ def measure_band(
     shape = density.shape[:2]
     band = Band(np.full(shape, np.nan), np.full(shape, np.nan), np.full(shape[0], np.nan), np.full(shape[0], np.nan))
     for k, (m, rho) in enumerate(zip(magnetisation, density, strict=True)):
-        found = plateaus(rho)
+        found = find_levels(rho)
         if found is None:
             continue
         band.gas[k], band.liquid[k] = found

@@ -16,14 +16,14 @@ def require_question(config: DictConfig) -> None:
     """Raise ``UserError`` unless task, data and training are those of committees that classify phases."""
     if config.get("models") or not config.task._target_.endswith(".ClassifyCommittee") or not config.get("committee"):
         raise UserError(
-            "workflow=phase_committee trains committees of one net to classify phases: leave out models, and give "
-            "task=classify_committee, e.g. experiment=aim_boundaries."
+            "committees of one net classify phases: leave out models, and give task=classify_committee, e.g. "
+            "experiment=aim_boundaries."
         )
     if config.data.get("split") is None:
         raise UserError("committees learn from labelled phases: give data=default or data=particles.")
     require_strengths(config)
     if config.ckpt_path not in (None, "last"):
-        raise UserError("workflow=phase_committee trains from the beginning: leave out ckpt_path.")
+        raise UserError("committees train from the beginning: leave out ckpt_path.")
     if config.trainer.get("strategy") is not None or config.trainer.devices not in (1, "1", "auto"):
         raise UserError("a committee trains in one process: leave out trainer=ddp and trainer.devices.")
 

@@ -139,9 +139,10 @@ def show(run: Run, system: System, task: Autoencode, held: HeldOut) -> None:
 def compare_prior(config: DictConfig, run: Run, system: System, task: Autoencode, held: HeldOut) -> None:
     """Draws from the prior beside held-out configurations: histograms, structure factors, two-sample tests.
 
-    Two yardsticks on halves of the held-out trajectories: one half against the other, where the test should find
-    nothing; and one half against draws from the posteriors of the other, which leaves the prior out and tests the
-    decoder.
+    Two yardsticks on halves of the held-out trajectories, exchanged within their parameter point: one half against the
+    other, where the test should find nothing; and one half against draws from the posteriors of the other, which leaves
+    the prior out and tests the decoder. Draws from the prior belong to no point, so there all trajectories are
+    exchanged: as the ensemble has equally many at every point, that p is rather too large than too small.
     """
     import torch
 
@@ -155,6 +156,7 @@ def compare_prior(config: DictConfig, run: Run, system: System, task: Autoencode
     highest = [int(np.quantile(own[:, s], 0.999)) + 1 for s in range(own.shape[1])]
     lowest = [int(own[:, s].min()) for s in range(own.shape[1])]
     half = groups % 2 == 0  # every other trajectory: of two held-out replicas, one at every point
+    point = groups // held.ensemble.sizes["replica"]
     torch.manual_seed(config.seed)
     again = task.draw(task.posteriors(held.channels[rows[~half]]).sample(), config.seed)
     true, false, recoded = (summaries(system, states, lowest, highest) for states in (own, drawn, again))
@@ -164,7 +166,7 @@ def compare_prior(config: DictConfig, run: Run, system: System, task: Autoencode
     for name in true:
         options = {"permutations": config.latents.permutations, "seed": config.seed}
         test = compare(true[name], false[name], groups, dealt, **options)
-        apart = (groups[half], groups[~half])
+        apart = (groups[half], groups[~half], point[half], point[~half])
         tests[name] = {
             "prior": test._asdict(),
             "posteriors": compare(true[name][half], recoded[name], *apart, **options)._asdict(),

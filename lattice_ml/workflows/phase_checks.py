@@ -91,8 +91,13 @@ def require_disjoint(config: DictConfig, system: System) -> None:
                 f"give one, e.g. ensemble.grid.{name}=[{training.points[0][name]:g}], and the others to "
                 f"survey.grid.{name}."
             )
-    if config.get("survey") is None:
-        return
+    if config.get("survey") is not None:
+        require_apart(config)
+
+
+def require_apart(config: DictConfig) -> None:
+    """Raise ``UserError`` unless the survey is something else than the training ensemble, on the same torus."""
+    training = build_plan(OmegaConf.to_container(config.ensemble, resolve=True))  # type: ignore[arg-type]
     survey = build_plan(OmegaConf.to_container(config.survey, resolve=True))  # type: ignore[arg-type]
     if list(config.survey.extents) != list(config.ensemble.extents):
         raise UserError(

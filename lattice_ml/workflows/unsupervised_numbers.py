@@ -114,7 +114,7 @@ def measure_noise(field: np.ndarray, ensemble: xr.Dataset, system: System) -> No
     """The structure factor at short waves over that of independent particles, at both ends of the scan."""
     from lattice_ml.phases.shot_noise import short_waves, structure_factor
 
-    points = ensemble.sizes["point"]
+    points, replicas = ensemble.sizes["point"], ensemble.sizes["replica"]
     density = float(ensemble["configurations"][0, 0, 0].sum("species").mean())
     short = short_waves(field.shape[1:])
     control = np.asarray(ensemble[system.control].values)
@@ -122,6 +122,7 @@ def measure_noise(field: np.ndarray, ensemble: xr.Dataset, system: System) -> No
     found = {}
     for k in (int(control.argmin()), int(control.argmax())):
         each = np.array([structure_factor(one[None])[short].mean() for one in own[k]]) / density
+        each = each.reshape(replicas, -1).mean(axis=1)
         error = each.std(ddof=1) / np.sqrt(len(each)) if len(each) > 1 else None
         name = f"short-wave noise over shot noise, {system.control} = {control[k]:g}"
         found[name] = _metric(each.mean(), error, len(each))

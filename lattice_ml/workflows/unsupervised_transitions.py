@@ -10,6 +10,7 @@ import numpy as np
 from lattice_ml.phases.boundary import boundary_table
 from lattice_ml.phases.resample import composition, drawn_replicas
 from lattice_ml.report.numbers import named, quantity
+from lattice_ml.workflows.committee_results import share
 
 if TYPE_CHECKING:
     from lattice_ml.phases.label import Labels
@@ -116,9 +117,7 @@ def describe_groups(
     hits = [row == wanted for row in rows]
     metrics: dict[str, Metric] = {}
     if rows:
-        share = float(np.mean(hits))
-        error = float(np.sqrt(share * (1 - share) / len(hits)))
-        metrics[f"resamplings with {sum(wanted.values())} groups"] = {"value": share, "error": error, "n": len(hits)}
+        metrics[f"resamplings with {sum(wanted.values())} groups"] = share(np.array(hits))
     if member is not None and member.shape[:3] == labels.phase.shape:
         right = labels.phase == member.argmax(axis=-1)
         replicas = right.mean(axis=(0, 2))

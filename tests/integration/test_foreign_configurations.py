@@ -188,6 +188,7 @@ def test_what_the_configurations_of_this_repository_name_is_permitted() -> None:
         "lattice_ml.workflows.pendulum.rediscover_pendulum",
         "lattice_ml.workflows.phase_committee.find_boundaries",
         "lattice_ml.workflows.queries.answer_queries",
+        "lattice_ml.workflows.saliency_of_densities.look_at_densities",
         "lattice_ml.workflows.unsupervised.find_without_labels",
         "lattice_ml.workflows.vary_activity.vary_activity",
         "lattice_ml.workflows.white_boxes.fit_white_boxes",

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from lattice_ml.phases.label_free import centre, indicators, peaks
+from lattice_ml.phases.label_free import centre_of_mass, indicators, peaks
 
 POINTS = 20
 T = 0.3 + 0.02 * np.arange(POINTS)
@@ -63,8 +63,8 @@ def test_peaks_that_are_not_there_are_nan() -> None:
 
 
 def test_centre_of_what_stands_out() -> None:
-    assert centre(np.arange(3.0), np.array([1.0, 3.0, 2.0])) == pytest.approx((1 * 2 + 2 * 1) / 3)
-    assert centre(np.arange(3.0), np.ones(3)) == 1.0
+    assert centre_of_mass(np.arange(3.0), np.array([1.0, 3.0, 2.0])) == pytest.approx((1 * 2 + 2 * 1) / 3)
+    assert centre_of_mass(np.arange(3.0), np.ones(3)) == 1.0
 
 
 def test_shapes_that_do_not_fit() -> None:

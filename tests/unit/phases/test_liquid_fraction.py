@@ -5,10 +5,10 @@ import pytest
 
 from lattice_ml.phases.liquid_fraction import (
     band_magnetisation,
+    find_levels,
     half,
     liquid_fraction,
     mode_amplitude,
-    plateaus,
     summit,
 )
 
@@ -26,7 +26,7 @@ def bands(fraction, count=20, gas=1.0, liquid=5.0, seed=0):
 @pytest.mark.parametrize("fraction", [0.1, 0.5, 0.85])
 def test_planted_plateaus_and_fractions_are_found(fraction):
     density, magnetisation, inside = bands(fraction)
-    found = plateaus(density)
+    found = find_levels(density)
     assert found is not None
     # Medians of Poisson means: standard error below sqrt(5 / WIDTH / 160).
     assert found.gas == pytest.approx(1.0, abs=0.1)
@@ -36,8 +36,8 @@ def test_planted_plateaus_and_fractions_are_found(fraction):
 
 
 def test_one_phase_alone_has_no_plateaus():
-    assert plateaus(np.random.default_rng(0).poisson(3.0 * WIDTH, (20, LENGTH)) / WIDTH) is None
-    assert plateaus(np.full((3, LENGTH), 2.0)) is None
+    assert find_levels(np.random.default_rng(0).poisson(3.0 * WIDTH, (20, LENGTH)) / WIDTH) is None
+    assert find_levels(np.full((3, LENGTH), 2.0)) is None
 
 
 @pytest.mark.parametrize("fraction", [0.25, 0.5, 0.75])
