@@ -11,7 +11,6 @@ from omegaconf import DictConfig
 
 from lattice_ml.data.members import MemberData
 from lattice_ml.data.pieces import smallest_integer
-from lattice_ml.ensembles.family import torus_name
 from lattice_ml.ensembles.store import points_of
 from lattice_ml.evaluation import Case
 from lattice_ml.runtime import build
