@@ -17,6 +17,7 @@ def main(config):
         )  # a batch system's end gives claims back, as Ctrl-C does
     shard = parse_shard(config.shard)
     # Heavy: imported when a mistake would have been told.
+    from lattice_ml.ensembles.equilibration import verdict_in_words
     from lattice_ml.runtime import build_ensemble, family, repair_ensemble, sample_shard
 
     if config.repair and shard:
@@ -35,7 +36,8 @@ def main(config):
         else:
             sizes = build_ensemble(config.system, config.sampler, ensemble).sizes
             print(f"{sizes['point']} points × {sizes['replica']} replicas × {sizes['sample']} samples")
-        print(ensemble.path)
+        for line in filter(None, (verdict_in_words(ensemble.path), ensemble.path)):
+            print(line)
 
 
 if __name__ == "__main__":

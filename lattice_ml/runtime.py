@@ -78,16 +78,19 @@ def family(ensemble: DictConfig) -> list[DictConfig]:
 
 
 def build_ensemble(system: DictConfig, sampler: DictConfig, ensemble: DictConfig) -> xr.Dataset:
-    """The ensemble of this configuration: sampled as far as the store lacks it, its equilibration told, then opened."""
-    from lattice_ml.ensembles.equilibration import assess
+    """The ensemble of this configuration: sampled as far as the store lacks it, its equilibration told, then opened.
+
+    Its attribute ``taken`` has the algorithms that a sampler with a choice took, each with the number of its points.
+    """
+    from lattice_ml.ensembles.equilibration import assess, taken
     from lattice_ml.ensembles.generate import generate
     from lattice_ml.ensembles.store import open_ensemble
 
     campaign = _campaign(system, sampler, ensemble)
     generate(*campaign)
     rules, algorithm, _, path = campaign
-    assess(rules, algorithm, path)
-    return open_ensemble(path)
+    verdict = assess(rules, algorithm, path)
+    return open_ensemble(path).assign_attrs(taken=taken(verdict) if verdict else {})
 
 
 def repair_ensemble(system: DictConfig, sampler: DictConfig, ensemble: DictConfig) -> None:

@@ -9,6 +9,7 @@ series leave sharp where each alone is not.
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -71,6 +72,23 @@ def require_equilibrated(path: str | Path, force: bool = False) -> None:
         raise UserError(
             f"{path} was not checked for equilibrium: give the command that sampled it once more, or ++data.force=true."
         )
+
+
+def verdict_in_words(path: str | Path) -> str:
+    """The verdict on a complete ensemble and, where the sampler chose, what it took; "" for one that has no verdict."""
+    verdict = _read(Path(path))
+    if verdict is None:
+        return ""
+    words = "equilibrated" if verdict["passed"] else f"not equilibrated, and refused by training: {verdict['reason']}"
+    each = [f"{name} at {count} point{'s' * (count > 1)}" for name, count in taken(verdict).items()]
+    return "; ".join([words, *([f"sampled by {' and '.join(each)}"] if each else [])])
+
+
+def taken(verdict: Mapping[str, Any]) -> dict[str, int]:
+    """The algorithms that the sampler took, each with the number of its points; empty if it does not say."""
+    return dict(
+        sorted(Counter(p["record"]["algorithm"] for p in verdict["points"] if "algorithm" in p["record"]).items())
+    )
 
 
 def judge(points: list[dict[str, Any]]) -> dict[str, Any]:

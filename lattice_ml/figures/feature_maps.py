@@ -17,7 +17,7 @@ def draw(arrays: Arrays) -> Figure:
     channels; ``layers`` [layer]: names. Every map has its own scale, symmetric about zero.
     """
     maps, layers = arrays["maps"], texts(arrays["layers"])
-    figure = Figure(figsize=(WIDTH, 1.3 * (len(layers) + 1)))
+    figure = Figure(figsize=(WIDTH, 1.05 * (len(layers) + 1)))
     axes = figure.subplots(len(layers) + 1, maps.shape[1], squeeze=False)
     for ax in axes.ravel():
         ax.set_axis_off()

@@ -6,7 +6,8 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from lattice_ml.figures.archive import Arrays
-from lattice_ml.figures.style import INK, WIDTH, architecture_bands, styled, texts
+from lattice_ml.figures.kinds import panels
+from lattice_ml.figures.style import INK, architecture_bands, styled, texts
 
 
 @styled
@@ -17,16 +18,16 @@ def draw(arrays: Arrays) -> Figure:
     where a net does not take a torus; ``trained``: the torus of the training; ``label``: of the axis; ``logarithmic``:
     of the axis.
     """
-    figure = Figure(figsize=(WIDTH, 3.4))
-    ax = figure.subplots()
+    figure, axes = panels(arrays["architectures"], 3.4)
     tori, place = texts(arrays["tori"]), np.arange(len(arrays["tori"]))
-    architecture_bands(ax, place, arrays["architectures"], arrays["score"])
-    for torus in texts(arrays["trained"]):
-        if torus in tori:
-            ax.axvline(tori.index(torus), color=INK, linewidth=1, linestyle=":")
-    ax.set_xticks(place, [torus.replace("x", "×") for torus in tori])
-    ax.set_yscale("log" if bool(arrays["logarithmic"]) else "linear")
-    ax.set_xlabel("lattice (dotted: trained on)")
-    ax.set_ylabel(texts(arrays["label"])[0])
-    ax.legend()
+    for ax, own in axes:
+        architecture_bands(ax, place, arrays["architectures"][own], arrays["score"][own])
+        for torus in texts(arrays["trained"]):
+            if torus in tori:
+                ax.axvline(tori.index(torus), color=INK, linewidth=1, linestyle=":")
+        ax.set_xticks(place, [torus.replace("x", "×") for torus in tori])
+        ax.set_yscale("log" if bool(arrays["logarithmic"]) else "linear")
+        ax.set_ylabel(texts(arrays["label"])[0])
+        ax.legend()
+    axes[-1][0].set_xlabel("lattice (dotted: trained on)")
     return figure

@@ -92,11 +92,17 @@ def band(ax: Axes, x: np.ndarray, y: np.ndarray, error: np.ndarray, **look: Any)
 
 
 def member_bands(ax: Axes, x: np.ndarray, values: np.ndarray, **look: Any) -> None:
-    """The median of ``values`` [x, member] in the central 20, 40, 60 and 80 % of the members, darker towards it."""
+    """The median of ``values`` [x, member] in the central 20, 40, 60 and 80 % of the members, darker towards it.
+
+    At a single x, where an area would have no width, the bands are upright bars.
+    """
     (line,) = ax.plot(x, np.nanmedian(values, axis=1), **look)
     for share in (0.2, 0.4, 0.6, 0.8):
         low, high = np.nanquantile(values, (0.5 - share / 2, 0.5 + share / 2), axis=1)
-        ax.fill_between(x, low, high, color=line.get_color(), alpha=0.12, linewidth=0)
+        if len(x) == 1:
+            ax.vlines(x, low, high, color=line.get_color(), alpha=0.12, linewidth=12)
+        else:
+            ax.fill_between(x, low, high, color=line.get_color(), alpha=0.12, linewidth=0)
 
 
 def architecture_bands(ax: Axes, x: np.ndarray, names: np.ndarray, values: np.ndarray) -> None:

@@ -11,7 +11,6 @@ from omegaconf import DictConfig
 
 from lattice_ml.data.members import MemberData
 from lattice_ml.data.pieces import smallest_integer
-from lattice_ml.ensembles.family import torus_name
 from lattice_ml.ensembles.store import points_of
 from lattice_ml.evaluation import Case
 from lattice_ml.runtime import build
@@ -91,4 +90,4 @@ def cases(config: DictConfig, task: MemberTask, tests: list[Test]) -> Iterator[C
         for number, point in enumerate(points_of(dataset)):
             states = dataset["configurations"][number].to_numpy()
             states = states.reshape(-1, *states.shape[2:])
-            yield Case(part, torus_name(extents), point, states, targets(system, states, point), chain)
+            yield Case(part, torus_of(dataset), point, states, targets(system, states, point), chain)

@@ -127,8 +127,9 @@ def draw_chemical_potential(
             folder,
             "chemical_potential",
             "Silver Blaze",
-            f"Test configurations of {torus}: below the mass gap nothing depends on mu. Points are averages with "
-            "errors from the spread between chains, lines the predictions of each architecture's median instance.",
+            f"Test configurations of {torus}. At zero temperature nothing depends on mu below the mass gap; N_t = "
+            f"{extents[0]} rounds that off. Points are averages with errors from the spread between chains, lines the "
+            "predictions of each architecture's median instance.",
             "Observables against the chemical potential, samples and predictions.",
         )
     if "extrapolation" in first.part:
@@ -257,6 +258,21 @@ def first_maps(net: LatticeCNN, x: torch.Tensor, layers: int = 4) -> dict[str, n
     return found
 
 
+def standing_out(maps: np.ndarray, broken: np.ndarray) -> np.ndarray:
+    """How clearly each of ``maps`` ``[channel, t, x]`` shows the ends of worms, where ``broken`` ``[t, x]`` is not 0.
+
+    The largest deviation from the map's median within one site of them, in units of the mean deviation elsewhere.
+    """
+    near = np.zeros(broken.shape, dtype=bool)
+    for shift in np.ndindex(3, 3):
+        near |= np.roll(broken != 0, (shift[0] - 1, shift[1] - 1), axis=(0, 1))
+    deviation = np.abs(maps - np.median(maps, axis=(1, 2), keepdims=True))
+    if not near.any() or near.all():
+        return deviation.max(axis=(1, 2))
+    rest = deviation[:, ~near].mean(axis=1)
+    return deviation[:, near].max(axis=1) / (rest + 1e-6 * deviation.max(axis=(1, 2)) + 1e-30)
+
+
 def draw_feature_maps(folder: Path, state: np.ndarray, layers: Mapping[str, np.ndarray], name: str) -> None:
     """state: fluxes ``[species, t, x]`` with an open worm; layers: maps ``[channel, t, x]`` by the layer's name."""
     from lattice_ml.figures import feature_maps
@@ -267,17 +283,17 @@ def draw_feature_maps(folder: Path, state: np.ndarray, layers: Mapping[str, np.n
     if not layers:
         return
     channels = min(6, max(len(maps) for maps in layers.values()))
-    maps = np.full((len(layers), channels, *shape), np.nan)
+    maps, broken = np.full((len(layers), channels, *shape), np.nan), divergence(state)
     for row, own in zip(maps, layers.values(), strict=True):
-        strongest = np.argsort(-own.std(axis=(1, 2)))[:channels]
-        row[: len(strongest)] = own[strongest]
-    arrays = {"divergence": divergence(state), "maps": maps, "layers": list(layers)}
+        clearest = np.argsort(-standing_out(own, broken))[:channels]
+        row[: len(clearest)] = own[clearest]
+    arrays = {"divergence": broken, "maps": maps, "layers": list(layers)}
     save(folder, "feature_maps", arrays, feature_maps.draw)
     caption(
         folder,
         "feature_maps",
         "Feature maps at a violation",
         f"Divergence of the flux (the ends of the open worm ringed) and the {channels} feature maps of each "
-        f"of the first layers of {name} that vary most.",
+        f"of the first layers of {name} in which the ends and the sites beside them stand out most.",
         "Feature maps of the first layers around a flux violation.",
     )

@@ -26,8 +26,13 @@ def protocol_of(*tori: xr.Dataset) -> dict[str, Any]:
     return {
         **summarise(tori[0].attrs["plan"]),
         "tori": ", ".join(map(torus_of, tori)),
-        "algorithms": ", ".join(sorted({row["algorithm"] for one in tori for row in one.attrs["sampler"]})),
+        "algorithms": ", ".join(sorted({name for one in tori for name in _algorithms(one)})),
     }
+
+
+def _algorithms(ensemble: xr.Dataset) -> list[str]:
+    """What its points were sampled with: where the sampler chose (``auto``), what it took."""
+    return list(ensemble.attrs.get("taken") or (row["algorithm"] for row in ensemble.attrs["sampler"]))
 
 
 def torus_of(ensemble: xr.Dataset) -> str:

@@ -68,6 +68,13 @@ def test_what_is_reported_is_what_the_saved_scores_say(finished: tuple[Path, str
     assert results["metrics"]["EQ mse on 9x5 (median)"]["value"] == pytest.approx(np.median(own.mean(axis=0)))
 
 
+def test_the_protocol_says_which_algorithms_auto_took(results: dict) -> None:
+    for part in ("ensemble", "survey"):
+        taken = set(results["protocol"][part]["algorithms"].split(", "))
+        assert taken
+        assert taken <= {"hybrid", "worm"}
+
+
 def test_a_net_may_have_settings_of_its_own(finished: tuple[Path, str]) -> None:
     last = finished[0] / "runs/flux_toy/001/nets"
     rates = {net: read_checkpoint(last / f"{net}-100/checkpoints/last.ckpt")["hyper_parameters"]["lr"] for net in NETS}

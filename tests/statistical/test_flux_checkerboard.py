@@ -19,6 +19,7 @@ from lattice_ml.systems.complex_scalar.physics import ComplexScalar
 from lattice_ml.systems.complex_scalar.pilot import LEAST_ACCEPTANCE, pilot
 from lattice_ml.systems.complex_scalar.sampler import ComplexScalarSampler
 from lattice_ml.systems.complex_scalar.start import start_state
+from lattice_ml.systems.complex_scalar.worm import Worms
 
 pytestmark = pytest.mark.statistical
 
@@ -62,6 +63,24 @@ def test_table_of_the_specification(extents, mu, closings):
     found, _ = run(ComplexScalar(extents), {"eta": 4.01, "mu": mu}, closings, *SIZES[extents])
     for name, expected, sharpness in zip(("n", "phi2"), EXACT[extents, mu], SHARP[extents], strict=True):
         assert_equals(found[name], expected, sharpness)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("eta", "mu"), [(4.25, 1.0), (4.01, 1.5)])
+def test_the_checkerboard_and_worms_agree_where_nets_learn_of_violations(eta, mu):
+    """8 x 8, too large to solve: two algorithms that share nothing but the weights."""
+    system, point = ComplexScalar((8, 8)), {"eta": eta, "mu": mu}
+    found, _ = run(system, point, None, 64, 3000, 8)
+    jobs = [Lane(point, replica, ()) for replica in range(64)]
+    states = np.stack([start_state(system, point, 4, replica, "hot_and_cold") for replica in range(64)])
+    read = Worms(system, jobs, 4, states, [16] * 64, Cpu()).advance([list(range(100, 3100, 2))] * 64, lambda work: None)
+    worms = system.observables(read, point)
+    for name, sharpness in (("n", 5e-3), ("phi2", 1.5e-3)):
+        one, other = (values.mean(axis=1) for values in (found[name], worms[name]))
+        off, error = one.mean() - other.mean(), np.sqrt((one.var(ddof=1) + other.var(ddof=1)) / 64)
+        print(f"{one.mean():.5f} checkerboard, {other.mean():.5f} worm: {off / error:+.1f} sigma of {error:.1e}")
+        assert error < sharpness
+        assert abs(off) < SIGMAS * error
 
 
 def free_field(extents, eta, mu):

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from lattice_ml.device import Cpu
-from lattice_ml.ensembles.equilibration import SIGNIFICANCE, assess, judge, require_equilibrated
+from lattice_ml.ensembles.equilibration import SIGNIFICANCE, assess, judge, require_equilibrated, verdict_in_words
 from lattice_ml.ensembles.generate import generate
 from lattice_ml.ensembles.hot_and_cold import compare
 from lattice_ml.ensembles.layout import VERDICT
@@ -81,6 +81,7 @@ def test_equilibrated(tmp_path):
     verdict = assess(SYSTEM, sampler, path)
     assert verdict["passed"], verdict["reason"]
     require_equilibrated(path)
+    assert verdict_in_words(path) == "equilibrated; sampled by straight at 2 points"
     point = verdict["points"][0]
     assert point["record"] == {"algorithm": "straight"}
     assert sum(point["winding"]["hot"]) == sum(point["winding"]["cold"]) == 200
@@ -106,6 +107,9 @@ def test_stuck_in_the_sectors_of_the_start(tmp_path, refused):
     path = sampled(tmp_path / "stuck.zarr", sampler, {"eta": [4.01], "mu": [1.0]})
     assert not assess(SYSTEM, sampler, path)["passed"]
     assert "is not equilibrated: at eta = 4.01, mu = 1 " in refused(require_equilibrated, path)
+    told = verdict_in_words(path)
+    assert told.startswith("not equilibrated, and refused by training: at eta = 4.01, mu = 1 ")
+    assert told.endswith("; sampled by straight at 1 point")
     require_equilibrated(path, force=True)
 
 
@@ -210,6 +214,7 @@ def test_systems_with_nothing_watched(tmp_path, system, sampler, plan):
     generate(system, sampler, plan, tmp_path / "gas.zarr", threads=1)
     assert assess(system, sampler, tmp_path / "gas.zarr") is None
     assert not (tmp_path / "gas.zarr" / VERDICT).exists()
+    assert verdict_in_words(tmp_path / "gas.zarr") == ""
     require_equilibrated(tmp_path / "gas.zarr")
     assert Ising.watched == ()
 

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from matplotlib.collections import LineCollection
 from matplotlib.image import imread
 
 from lattice_ml import figures
@@ -16,6 +17,7 @@ from lattice_ml.figures import (
     learning_curve,
     true_counts,
 )
+from lattice_ml.workflows.net_figures import standing_out
 
 RNG = np.random.default_rng(2)
 NAMES = ["EQ", "ST", "FL"]
@@ -123,6 +125,47 @@ def test_a_net_that_does_not_take_a_lattice_has_no_point_there():
     assert list(lines["FL"].get_xdata()) == [0]
     assert list(lines["EQ"].get_xdata()) == [0, 1, 2]
     np.testing.assert_allclose(lines["EQ"].get_ydata(), np.median(arrays["score"][0], axis=1))
+
+
+@pytest.mark.parametrize("name", ["lattice_sizes", "true_counts", "generalisation", "equivariance"])
+def test_nine_nets_have_a_panel_for_each_kind(name):
+    draw, arrays = CASES[name]
+    names = [f"{kind}_{number}" for kind in NAMES for number in (1, 2, 3)]
+    nine = {key: np.asarray(value) for key, value in arrays.items()}
+    for key in {"score", "predicted", "validation", "test", "error"} & set(nine):
+        nine[key] = np.repeat(nine[key], 3, axis=0)
+    figure = draw({**nine, "architectures": np.array(names)})
+    if name == "equivariance":
+        told = np.reshape([ax.get_title() for ax in figure.axes[:9]], (3, 3)).tolist()
+    else:
+        told = [ax.get_legend_handles_labels()[1] for ax in figure.axes]
+    assert told == [names[:3], names[3:6], names[6:]]
+
+
+def test_a_net_of_a_single_lattice_has_bars_in_place_of_bands():
+    draw, arrays = CASES["lattice_sizes"]
+    figure = draw({key: np.asarray(value) for key, value in arrays.items()})
+    bars = [item for item in figure.axes[0].collections if isinstance(item, LineCollection)]
+    lows = np.array([bar.get_segments()[0][0, 1] for bar in bars])
+    np.testing.assert_allclose(lows, np.quantile(arrays["score"][2, 0], [0.4, 0.3, 0.2, 0.1]))
+
+
+def test_values_within_a_decade_have_the_labels_of_its_ends_alone():
+    draw, arrays = CASES["generalisation"]
+    own = {"validation": np.linspace(3e-9, 8e-9, 5)[None], "test": np.linspace(2e-9, 3e-9, 5)[None]}
+    figure = draw({key: np.asarray(value) for key, value in {**arrays, **own, "architectures": ["EQ"]}.items()})
+    assert figure.axes[0].get_xlim() == pytest.approx((1e-9, 1e-8))
+    assert not any(label.get_text() for label in figure.axes[0].get_xticklabels(minor=True))
+
+
+def test_maps_in_which_a_violation_stands_out_come_first():
+    broken = np.zeros((8, 8))
+    broken[2, 3], broken[2, 4] = 1, -1
+    loud, marks = 9 * RNG.normal(size=(8, 8)), 0.01 * RNG.normal(size=(8, 8))
+    marks[3, 4] = 0.5  # one site beside an end, as a kernel of 2 x 2 sees it
+    found = standing_out(np.stack([loud, marks, np.zeros((8, 8))]), broken)
+    assert found.argmax() == 1
+    assert found[2] == 0
 
 
 def test_the_floor_of_the_learning_curve_is_that_of_the_paper():
