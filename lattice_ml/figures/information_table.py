@@ -27,5 +27,5 @@ def draw(arrays: Arrays) -> Figure:
             ax.text(row, column, f"{number:.2f}{deviation}", ha="center", va="center", fontsize=7, color=colour)
     ax.set_xticks(range(len(rows)), rows)
     ax.set_yticks(range(len(columns)), columns)
-    ax.set_xlabel("latent (mutual information in nats)")
+    ax.set_xlabel("mutual information in nats")
     return figure

@@ -28,8 +28,9 @@ def explain_hidden(found: Finished, layer: str | None = None, colour: list[str] 
     or control parameters (default: the control parameter and the first two observables); of every convolution the
     maps of one configuration, the receptive field, and what its filters wait for.
 
-    Writes ``<run>/explain/hidden``; ``results.json`` holds ``layers`` (shapes), ``receptive_fields`` (measured and by
-    arithmetic), and ``information``: mutual information (nats) of the two principal components with every colour.
+    Writes ``<run>/explain/hidden``; ``results.json`` holds ``layers`` (shapes), ``receptive_fields`` (measured, by
+    arithmetic, and how much of the strongest gradient there is beyond that), and ``information``: mutual information
+    (nats) of the two principal components with every colour.
     """
     from lattice_ml.explain.gallery import background
     from lattice_ml.explain.hidden import layers
@@ -92,21 +93,21 @@ def planes(
 
 
 def fields(found: Finished, run: Run, x: Tensor, convolutions: list[str]) -> None:
-    """Receptive fields, measured and, where the net tells its windows, by arithmetic."""
-    from lattice_ml.explain.hidden import extent_of, seen_sites
-    from lattice_ml.nets.receptive_field import receptive_field
+    """Receptive fields, measured and, where the net tells its windows, by arithmetic, with what is seen ``beyond``."""
+    from lattice_ml.explain.hidden import arithmetic, beyond, extent_of, seen_sites
     from lattice_ml.workflows import hidden_figures
 
-    net: Any = getattr(found.score, "net", found.score)
     told: dict[str, Any] = {}
     seen = {}
     probes = x[np.linspace(0, len(x) - 1, PROBES).round().astype(int)]
     for name in convolutions:
         seen[name] = seen_sites(found.score, name, probes)
         own: dict[str, Any] = {"measured": list(extent_of(seen[name]))}
-        if hasattr(net, "windows"):
-            most = receptive_field(net.windows(name.removeprefix("net.")))
-            own["arithmetic"] = [min(most, extent) for extent in found.system.extents]
+        most = arithmetic(found.score, name)
+        if most is not None:
+            extent_x, extent_y = found.system.extents
+            box = (min(most, extent_x), min(most, extent_y))
+            own |= {"arithmetic": list(box), "beyond": beyond(seen[name], box)}
         told[name] = own
     run.results["receptive_fields"] = told
     hidden_figures.draw_fields(run.figures, seen, told)

@@ -81,24 +81,29 @@ def draw_filters(folder: Path, found: Finished, layer: str, pictures: np.ndarray
 
 
 def draw_fields(folder: Path, seen: Mapping[str, np.ndarray], told: Mapping[str, Any]) -> None:
-    """seen: strongest gradients ``[x, y]`` of every convolution; told: the extents of where they are not zero."""
-    from lattice_ml.figures import filter_maps
+    """seen: strongest gradients ``[x, y]`` of every convolution; told: its row of ``results["receptive_fields"]``."""
+    from lattice_ml.figures import receptive_fields
 
-    strength = [np.log10(np.where(own > 0, own, np.nan)) for own in seen.values()]
-    lowest = min(np.nanmin(own) for own in strength)
-    pictures = np.stack([np.nan_to_num(own - lowest + 1, nan=0.0) for own in strength])
-    names = [f"{name}: {' × '.join(map(str, told[name]['measured']))}" for name in seen]
-    save(
-        folder,
-        "receptive_fields",
-        {"rows": [""], "title": "receptive fields", "maps_0": pictures, "names_0": names},
-        filter_maps.draw,
-    )
+    far = max((own.get("beyond", 0.0) for own in told.values()), default=0.0)
+    names = [f"{name}: {_extents(told[name])}" for name in seen]
+    top = [own / max(float(own.max()), 1e-300) for own in seen.values()]
+    save(folder, "receptive_fields", {"strength": np.stack(top), "names": names}, receptive_fields.draw)
     caption(
         folder,
         "receptive_fields",
         "How far the layers see",
-        "Sites on which the centre of a layer depends, for some of several configurations, with the extent of the "
-        "box that holds them; strength of the gradient on a logarithmic scale, white where it is zero.",
-        f"Measured receptive fields: {'; '.join(names)}.",
+        "Sites on which the centre of a layer depends, for some of several configurations, with the extents of the box "
+        "that holds them: the strongest gradient at each site over the strongest of all, white where there is none."
+        + (
+            f" Beyond the reach of convolutions and pools it is at most {far:.1g} of that: the net divides by a mean "
+            "over the whole configuration, in which every site has a part; extents are those of convolutions and pools."
+            if far > 0
+            else ""
+        ),
+        f"Receptive fields: {'; '.join(names)}.",
     )
+
+
+def _extents(told: Mapping[str, Any]) -> str:
+    """Of the box that holds what a layer sees; of the arithmetic's, where a little is seen from everywhere."""
+    return " × ".join(map(str, told["arithmetic" if told.get("beyond", 0.0) > 0 else "measured"]))
