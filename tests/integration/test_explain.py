@@ -74,6 +74,8 @@ def test_hidden_layers_are_laid_out_and_see_as_far_as_they_may(copied: tuple[Pat
         (["{run}", "method=guess"], "method=guess is no explanation: give method=<one of attribution"),
         (["{run}", "method=attribution", "colour=red"], "has no setting 'colour'"),
         (["{run}", "method=attribution", "configurations=many"], "give a whole number"),
+        (["{run}", "method=attribution", "configurations=0", "{stores}"], "give 1 to 64"),
+        (["{run}", "method=attribution", "configurations=99", "{stores}"], "give 1 to 64"),
         (["{run}", "method=attribution", "output=S", "{stores}"], "has no output 'S': give output=<one of L, L+G, G>"),
         (["{run}", "method=hidden", "colour=[spin]", "{stores}"], "active_ising has no spin"),
         (["{run}", "method=attribution", "stores=/nowhere"], "/nowhere"),
