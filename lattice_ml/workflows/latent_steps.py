@@ -110,12 +110,12 @@ def tell_latents(config: DictConfig, run: Run, task: Encoder, held: HeldOut) -> 
     draw_information(
         run.figures,
         "information",
-        table if given is None else table.above(given),
+        table,
         "What each latent tells",
         f"Mutual information (estimator {method}) of every latent, drawn from its posterior, with the control "
         f"parameters that vary and the observables, on {len(drawn):,} held-out configurations; errors from "
-        "whole trajectories."
-        + (f" Beside it, what {' and '.join(varied)} tell of the same by themselves." if varied else ""),
+        "whole trajectories." + (f" Beyond the line, what {' and '.join(varied)} tell of the same." if varied else ""),
+        given,
     )
     if drawn.shape[1] > 1:
         draw_information(
