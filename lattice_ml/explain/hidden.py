@@ -203,15 +203,20 @@ def arithmetic(score: nn.Module, layer: str) -> int | None:
     return None
 
 
-def beyond(sites: Float[np.ndarray, "x y"], box: tuple[int, int]) -> float:
-    """The largest gradient outside a box of these extents, laid on the torus where it holds most, over the largest."""
-    left = np.array(sites, dtype=np.float64)
-    rows = []
+def window(sites: Float[np.ndarray, "x y"], box: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
+    """Rows and columns of a box of these extents, laid on the torus where it holds most: what a layer's centre sees."""
+    found = []
     for axis, width in enumerate(box):
         line = sites.sum(axis=1 - axis)
         ahead = (np.arange(len(line))[:, None] + np.arange(min(width, len(line)))) % len(line)
-        rows.append(ahead[line[ahead].sum(axis=1).argmax()])
-    left[np.ix_(*rows)] = 0
+        found.append(ahead[line[ahead].sum(axis=1).argmax()])
+    return found[0], found[1]
+
+
+def beyond(sites: Float[np.ndarray, "x y"], box: tuple[int, int]) -> float:
+    """The largest gradient outside the ``window`` of these extents, over the largest."""
+    left = np.array(sites, dtype=np.float64)
+    left[np.ix_(*window(sites, box))] = 0
     top = float(sites.max())
     return float(left.max()) / top if top > 0 else 0.0
 

@@ -60,23 +60,29 @@ def draw_maps(folder: Path, found: Finished, fields: np.ndarray, layers: Mapping
     )
 
 
-def draw_filters(folder: Path, found: Finished, layer: str, pictures: np.ndarray, values: Sequence[float]) -> None:
-    """pictures: ``[filter, channel, x, y]``; values: the activations that they reach."""
+def draw_filters(
+    folder: Path, found: Finished, pictures: Mapping[str, np.ndarray], values: Mapping[str, Sequence[float]]
+) -> None:
+    """pictures: ``[filter, channel, x, y]`` of every convolution; values: the activations that they reach."""
     from lattice_ml.figures import filter_maps
 
-    names = [f"filter {k}: {value:.3g}" for k, value in enumerate(values)]
-    arrays: dict[str, Any] = {"rows": found.system.channels, "title": f"what filters of {layer} wait for"}
-    for number in range(len(found.system.channels)):
-        arrays |= {f"maps_{number}": pictures[:, number], f"names_{number}": names}
+    arrays: dict[str, Any] = {"rows": [], "title": "what filters wait for"}
+    for layer, own in pictures.items():
+        reached = [f"filter {k}: {value:.3g}" for k, value in enumerate(values[layer])]
+        for number, channel in enumerate(found.system.channels):
+            row = len(arrays["rows"])
+            arrays["rows"].append(f"{layer}\n{channel}")
+            arrays |= {f"maps_{row}": own[:, number], f"names_{row}": reached if number == 0 else [""] * len(own)}
     save(folder, "filters", arrays, filter_maps.draw)
     caption(
         folder,
         "filters",
-        f"What the filters of {layer} wait for",
-        "Input that excites a filter at the centre of the lattice most, found by gradient ascent, with the "
-        "activation that it reaches. The channels are relaxed: real numbers on every site within the range of the "
-        "ensemble, so this is what a filter is, and no configuration that can occur.",
-        f"Maximising inputs of {len(values)} filters.",
+        "What the filters wait for",
+        "Input that excites a filter at the centre of the lattice most, found by gradient ascent, as far as the filter "
+        "sees, with the activation that it reaches; a scale for each row. The channels are relaxed: real numbers on "
+        "every site within the range of the ensemble, so this is what a filter is, and no configuration that can "
+        "occur.",
+        f"Maximising inputs of filters of {', '.join(pictures)}.",
     )
 
 

@@ -16,6 +16,7 @@ from lattice_ml.explain.hidden import (
     maps,
     maximise,
     seen_sites,
+    window,
 )
 from lattice_ml.nets.encoders import TorusEncoder
 from lattice_ml.nets.lattice_cnn import LatticeCNN
@@ -129,4 +130,8 @@ def test_the_box_of_a_field_wraps_around_the_torus() -> None:
     sites = np.zeros((8, 6))
     sites[[7, 0, 1], :] = np.array([0, 1, 1, 0, 0, 0])
     assert extent_of(sites) == (3, 2)
+    rows, columns = window(sites, (3, 2))
+    assert (rows.tolist(), columns.tolist()) == ([7, 0, 1], [1, 2])
+    sites[4, 4] = 0.25
+    assert beyond(sites, (3, 2)) == 0.25
     assert extent_of(np.zeros((4, 4))) == (0, 0)
