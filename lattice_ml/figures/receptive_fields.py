@@ -32,6 +32,8 @@ def draw(arrays: Arrays) -> Figure:
         ax.set_xticks([])
         ax.set_yticks([])
         ax.grid(False)
+        for spine in ax.spines.values():
+            spine.set_visible(True)
     for ax in axes[len(names) :]:
         ax.set_visible(False)
     assert image is not None
