@@ -63,6 +63,10 @@ def test_hidden_layers_are_laid_out_and_see_as_far_as_they_may(copied: tuple[Pat
     results = json.loads((run / "explain" / "hidden" / "results.json").read_text())
     for field in results["receptive_fields"].values():
         assert all(own <= most for own, most in zip(field["measured"], field["arithmetic"], strict=True))
+        assert field["beyond"] == 0
+    assert list(results["maximal_activations"]) == list(results["receptive_fields"])
+    with np.load(run / "explain" / "hidden" / "figures" / "filters.npz") as drawn:
+        assert drawn["maps_0"].shape == (6, 5, 5)  # filters of the first convolution, where they see
     assert results["information"]["component 1"]["order"]["value"] > 0
 
 
@@ -74,6 +78,8 @@ def test_hidden_layers_are_laid_out_and_see_as_far_as_they_may(copied: tuple[Pat
         (["{run}", "method=guess"], "method=guess is no explanation: give method=<one of attribution"),
         (["{run}", "method=attribution", "colour=red"], "has no setting 'colour'"),
         (["{run}", "method=attribution", "configurations=many"], "give a whole number"),
+        (["{run}", "method=attribution", "configurations=0", "{stores}"], "give 1 to 64"),
+        (["{run}", "method=attribution", "configurations=99", "{stores}"], "give 1 to 64"),
         (["{run}", "method=attribution", "output=S", "{stores}"], "has no output 'S': give output=<one of L, L+G, G>"),
         (["{run}", "method=hidden", "colour=[spin]", "{stores}"], "active_ising has no spin"),
         (["{run}", "method=attribution", "stores=/nowhere"], "/nowhere"),

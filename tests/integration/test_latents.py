@@ -36,6 +36,7 @@ def test_a_variational_autoencoder_of_spins(tmp_path: Path):
     found = results(tmp_path, "ising_vae_toy")
     assert found["likelihood"] == {"up": "bernoulli"}
     assert set(found["information"]["ksg"]["z1"]) == {"magnetisation", "order", "energy", "T"}
+    assert found["information"]["of_control_parameters"]["T"]["energy"]["value"] > 0  # energy follows temperature
     for test in ("density histogram", "structure factor", "observables"):
         assert set(found["two_sample"][test]) == {"prior", "posteriors", "halves_of_the_ensemble"}
         assert all(0 < row["p"] <= 1 for row in found["two_sample"][test].values())
