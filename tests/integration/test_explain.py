@@ -35,7 +35,7 @@ def test_attributions_of_a_finished_run_come_with_their_trust(copied: tuple[Path
     for row in told.values():
         assert 0 <= row["infidelity"]["value"] <= 1.5
         assert row["sensitivity"]["value"] > 0
-        assert -1 <= row["randomised"]["value"] <= 1
+        assert row["randomised"]["value"] < 0.9  # weights drawn anew look elsewhere
         assert list(row["cascade"]) == [
             f"net.{name}" for name in ("dense2", "dense1", "conv4", "conv3", "conv2", "conv1")
         ]
@@ -50,7 +50,7 @@ def test_what_the_net_says_is_imitated_by_features(copied: tuple[Path, str]) -> 
     explain([str(run), "method=features", "kinds=[linear,tree]", "forests=1", "output=G", stores])
     results = json.loads((run / "explain" / "features" / "results.json").read_text())
     assert set(results["fidelity"]) == {"linear", "tree"}
-    assert all(row["value"] <= 1 for row in results["fidelity"].values())
+    assert all(row["n"] == 12 and np.isfinite(row["value"]) for row in results["fidelity"].values())
     assert list(results["importances"]) == ["G"]
     for one in results["importances"].values():
         assert "noise" in {row["feature"] for row in one["features"]}
