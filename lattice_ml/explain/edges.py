@@ -18,6 +18,9 @@ smoothness. The scores of all Lx shifts are the null, and of several configurati
 
     p = (1 + #{null mean >= score}) / (1 + draws),    z = (score - <null>) / std(null).
 
+Noise. A map of noise has nothing to do with itself a site further; its smoothness is the correlation of neighbouring
+sites, averaged over x and y, 0 for noise and near 1 for a map of few wide spots.
+
 A map that is featureless along x has no score (0). Averages over y see nothing of a shift along y, so
 ``site_overlap`` scores the map site by site, with the slope of the density smoothed in both directions, |grad rho|, and
 shifts in x and y.
@@ -104,6 +107,15 @@ def site_overlap(
     return _judged(_all_shifts(smoothed(np.abs(saliency).sum(axis=1)), gradient(density)), seed)
 
 
+def smoothness(saliency: Float[np.ndarray, "n channel x y"]) -> Float64[np.ndarray, " n"]:
+    """Correlation of neighbouring sites of each map, both channels together; 0 for a map that is constant."""
+    one = np.abs(np.asarray(saliency, dtype=np.float64)).sum(axis=1)
+    one = one - one.mean(axis=(1, 2), keepdims=True)
+    beside = np.mean([(one * np.roll(one, 1, axis=axis)).mean(axis=(1, 2)) for axis in (1, 2)], axis=0)
+    variance = np.square(one).mean(axis=(1, 2))
+    return np.divide(beside, variance, out=np.zeros(len(one)), where=variance > 0)
+
+
 def _all_shifts(maps: Float[np.ndarray, "n x y"], edges: Float[np.ndarray, "n x y"]) -> Float64[np.ndarray, "n shift"]:
     """Correlation of every map with its edges, for all shifts of the map; the unshifted one first."""
     found = []
@@ -141,9 +153,9 @@ def judge_saliency(
 
     classifier: with ``system``, ``phases`` and what ``attribution.saliency`` asks for. states: particle counts. phase:
     whose score. channel: whose edges. draws: nets with weights drawn anew.
-    Returns ``columns``, ``inside`` and ``sites`` (``Overlap.summary``, of the trained net), ``untrained`` (columns, of
-    the maps of nets drawn anew) and ``randomised``: the rank correlation of the trained net's maps with those, near
-    zero if a map shows what was learned and not the input (``faithfulness.py``).
+    Returns ``columns``, ``inside`` and ``sites`` (``Overlap.summary``, of the trained net), ``smoothness`` of its maps,
+    ``untrained`` (columns, of the maps of nets drawn anew) and ``randomised``: the rank correlation of the trained
+    net's maps with those, near zero if a map shows what was learned and not the input (``faithfulness.py``).
     """
     import torch
 
@@ -164,6 +176,7 @@ def judge_saliency(
         "columns": edge_overlap(maps, density, seed).summary(),
         "inside": inside_overlap(maps, density, seed).summary(),
         "sites": site_overlap(maps, density, seed).summary(),
+        "smoothness": _spread(list(smoothness(maps))),
         "untrained": _spread(others),
         "randomised": _spread(alike),
     }

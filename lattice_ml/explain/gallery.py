@@ -64,45 +64,54 @@ def attribute(
     ground: Background,
     seed: int = 0,
 ) -> Float[Tensor, "batch channel x y"]:
-    """The attribution of ``score(x)[:, output]``. Raises ``UserError`` for an unknown method, or Grad-CAM without
-    convolutions."""
-    from captum import attr
-
+    """The attribution of ``score(x)[:, output]``, never more than ``AT_ONCE`` configurations going through the net at a
+    time. Raises ``UserError`` for an unknown method, or Grad-CAM without convolutions."""
+    if method not in METHODS:
+        raise UserError(f"there is no attribution {method!r}: give some of {', '.join(METHODS)}.")
     output = output.expand(len(x)) if len(output) == 1 else output.repeat_interleave(len(x) // len(output))
-    x = x.detach().requires_grad_()
     before = score.training
     score.eval()
     try:
-        if method == "saliency":
-            found = attr.Saliency(score).attribute(x, output, abs=False)
-        elif method == "integrated_gradients":
-            found = _integrated(score, x, output, ground)
-        elif method == "grad_cam":
-            cam = attr.LayerGradCam(score, last_convolution(score, x)).attribute(x, output, relu_attributions=True)
-            assert isinstance(cam, Tensor)
-            found = F.interpolate(cam, x.shape[-2:], mode="bilinear").expand_as(x)
-        elif method == "occlusion":
-            window = tuple(max(1, round(extent / WINDOWS)) for extent in x.shape[-2:])
-            found = attr.Occlusion(score).attribute(
-                x, (x.shape[1], *window), (x.shape[1], *(max(1, w // 3) for w in window)), ground.field(x), output,
-                perturbations_per_eval=max(1, AT_ONCE // len(x)),
-            )  # fmt: skip
-        elif method == "smoothgrad":
-            found = _smooth(score, x, output, ground, seed)
-        else:
-            raise UserError(f"there is no attribution {method!r}: give some of {', '.join(METHODS)}.")
+        with torch.random.fork_rng(devices=()):
+            torch.manual_seed(seed)  # for the noise of SmoothGrad
+            parts = zip(x.detach().split(AT_ONCE), output.split(AT_ONCE), strict=True)
+            found = [_attribute(method, score, own.requires_grad_(), which, ground).detach() for own, which in parts]
     finally:
         score.train(before)
-    return found.detach().contiguous()
+    return torch.cat(found).contiguous()
+
+
+def _attribute(
+    method: str, score: nn.Module, x: Float[Tensor, "batch channel x y"], output: Tensor, ground: Background
+) -> Float[Tensor, "batch channel x y"]:
+    """Of ``AT_ONCE`` configurations at most."""
+    from captum import attr
+
+    if method == "saliency":
+        return attr.Saliency(score).attribute(x, output, abs=False)
+    if method == "integrated_gradients":
+        return _integrated(score, x, output, ground)
+    if method == "grad_cam":
+        cam = attr.LayerGradCam(score, last_convolution(score, x)).attribute(x, output, relu_attributions=True)
+        assert isinstance(cam, Tensor)
+        return F.interpolate(cam, x.shape[-2:], mode="bilinear").expand_as(x)
+    if method == "occlusion":
+        window = tuple(max(1, round(extent / WINDOWS)) for extent in x.shape[-2:])
+        return attr.Occlusion(score).attribute(
+            x, (x.shape[1], *window), (x.shape[1], *(max(1, w // 3) for w in window)), ground.field(x), output,
+            perturbations_per_eval=max(1, AT_ONCE // len(x)),
+        )  # fmt: skip
+    return _smooth(score, x, output, ground)
 
 
 def completeness_error(
     score: nn.Module, x: Float[Tensor, "batch channel x y"], output: Int64[Tensor, " batch"], ground: Background
 ) -> Float[Tensor, " batch"]:
     """|sum of the integrated gradients - (S(I) - S(I0))| / |S(I) - S(I0)|: 0 if the integral were exact."""
-    total = _integrated(score, x, output, ground).sum(dim=(1, 2, 3))
+    total = attribute("integrated_gradients", score, x, output, ground).sum(dim=(1, 2, 3))
     with torch.inference_mode():
-        change = (score(x) - score(ground.field(x))).gather(1, output[:, None])[:, 0]
+        parts = [score(own) - score(ground.field(own)) for own in x.split(AT_ONCE)]
+        change = torch.cat(parts).gather(1, output[:, None])[:, 0]
     return ((total - change).abs() / change.abs().clamp_min(1e-12)).detach()
 
 
@@ -110,21 +119,18 @@ def _integrated(score: nn.Module, x: Tensor, output: Tensor, ground: Background)
     from captum.attr import IntegratedGradients
 
     return IntegratedGradients(score).attribute(
-        x, ground.field(x), output, n_steps=STEPS, internal_batch_size=max(AT_ONCE, len(x))
+        x, ground.field(x), output, n_steps=STEPS, internal_batch_size=AT_ONCE
     )  # fmt: skip
 
 
-def _smooth(score: nn.Module, x: Tensor, output: Tensor, ground: Background, seed: int) -> Tensor:
+def _smooth(score: nn.Module, x: Tensor, output: Tensor, ground: Background) -> Tensor:
     """In units of each channel's spread, since Captum takes one width of the noise for all."""
     from captum.attr import NoiseTunnel, Saliency
 
     spread = ground.spread[:, None, None].to(x)
     tunnel = NoiseTunnel(Saliency(lambda z: score(z * spread)))
-    with torch.random.fork_rng(devices=()):
-        torch.manual_seed(seed)
-        found = tunnel.attribute(
-            x / spread, "smoothgrad", NOISY, max(1, AT_ONCE // len(x)), NOISE, target=output, abs=False
-        )
+    at_once = max(1, AT_ONCE // len(x))
+    found = tunnel.attribute(x / spread, "smoothgrad", NOISY, at_once, NOISE, target=output, abs=False)
     assert isinstance(found, Tensor)
     return found / spread
 

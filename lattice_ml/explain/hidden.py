@@ -9,7 +9,8 @@
   site, not counts, spins or fluxes, and conservation laws do not hold. It shows what the filter is, not a
   configuration that can occur;
 - receptive field: sites at which d activation / dI is not zero for some of many inputs. The arithmetic
-  (``nets/receptive_field.py``) is what it may be at most.
+  (``nets/receptive_field.py``) is what convolutions and pools let through at most; where a net divides by a mean over
+  the whole configuration every site has a say, and ``beyond`` tells how little.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ from torch import Tensor, nn
 
 from lattice_ml.errors import UserError
 from lattice_ml.explain.gallery import AT_ONCE, Background
+from lattice_ml.nets.receptive_field import receptive_field
 
 Plane = Literal["pca", "umap", "tsne"]
 PLANES: tuple[Plane, ...] = ("pca", "umap", "tsne")
@@ -189,6 +191,34 @@ def extent_of(sites: Float[np.ndarray, "x y"]) -> tuple[int, int]:
         gaps = np.diff(np.append(line, line[0] + extent))
         found.append(int(extent - gaps.max() + 1))
     return found[0], found[1]
+
+
+def arithmetic(score: nn.Module, layer: str) -> int | None:
+    """The receptive field of a layer by the arithmetic of its net; None where no part of it tells its windows."""
+    for name, module in score.named_modules():
+        tell: Any = getattr(module, "windows", None)
+        own = f"{name}." if name else ""
+        if tell is not None and layer.startswith(own):
+            return receptive_field(tell(layer.removeprefix(own)))
+    return None
+
+
+def window(sites: Float[np.ndarray, "x y"], box: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
+    """Rows and columns of a box of these extents, laid on the torus where it holds most: what a layer's centre sees."""
+    found = []
+    for axis, width in enumerate(box):
+        line = sites.sum(axis=1 - axis)
+        ahead = (np.arange(len(line))[:, None] + np.arange(min(width, len(line)))) % len(line)
+        found.append(ahead[line[ahead].sum(axis=1).argmax()])
+    return found[0], found[1]
+
+
+def beyond(sites: Float[np.ndarray, "x y"], box: tuple[int, int]) -> float:
+    """The largest gradient outside the ``window`` of these extents, over the largest."""
+    left = np.array(sites, dtype=np.float64)
+    left[np.ix_(*window(sites, box))] = 0
+    top = float(sites.max())
+    return float(left.max()) / top if top > 0 else 0.0
 
 
 def _centre(result: Tensor, filter: int) -> Tensor:

@@ -27,6 +27,12 @@ class Information(NamedTuple):
     error: Float[np.ndarray, "row column"]
     method: str
 
+    def above(self, other: Information) -> Information:
+        """Both tables in one; their columns must be the same."""
+        assert self.columns == other.columns
+        value, error = (np.concatenate((getattr(self, key), getattr(other, key))) for key in ("value", "error"))
+        return self._replace(rows=(*self.rows, *other.rows), value=value, error=error)
+
     def summary(self) -> dict[str, Any]:
         """As plain JSON: ``{row: {column: {"value", "error"}}}``."""
 
@@ -55,16 +61,29 @@ def informed(
     function of one quantity; drawn latents carry the noise that the decoder had to live with. A quantity that does not
     vary tells nothing: 0.
     """
-    found = []
-    with show(f"mutual information ({method})", latents.shape[1] * len(quantities)) as report:
-        for z in latents.T:
-            found.append([])
-            for quantity in quantities.values():
-                found[-1].append(mutual_information(z, np.asarray(quantity, np.float64), method, groups, seed))
-                report(sum(map(len, found)))
-    rows = tuple(f"z{k + 1}" for k in range(latents.shape[1]))
-    value, error = (np.array([[getattr(cell, name) for cell in row] for row in found]) for name in ("value", "error"))
-    return Information(rows, tuple(quantities), value, error, method)
+    return tabulated({f"z{k + 1}": z for k, z in enumerate(latents.T)}, quantities, groups, method, seed)
+
+
+def tabulated(
+    rows: Mapping[str, Float[np.ndarray, " n"]],
+    columns: Mapping[str, Float[np.ndarray, " n"]],
+    groups: Int64[np.ndarray, " n"] | None = None,
+    method: Literal["gmm", "ksg"] = "gmm",
+    seed: int = 0,
+) -> Information:
+    """I of every row's numbers and every column's; nan where both have one name, a quantity with itself."""
+    found: dict[str, list[tuple[float, float]]] = {name: [] for name in rows}
+    with show(f"mutual information ({method})", len(rows) * len(columns)) as report:
+        for row, z in rows.items():
+            for column, quantity in columns.items():
+                if row == column:
+                    found[row].append((np.nan, np.nan))
+                else:
+                    told = mutual_information(np.asarray(z), np.asarray(quantity, np.float64), method, groups, seed)
+                    found[row].append((told.value, told.error))
+                report(sum(map(len, found.values())))
+    value, error = np.moveaxis(np.array(list(found.values())), -1, 0)
+    return Information(tuple(rows), tuple(columns), value, error, method)
 
 
 def entangled(

@@ -7,8 +7,8 @@
     gradient_boosting    a sum of small trees, each fitted to the gradient of the loss of those before
 
 Splits lower the impurity sum_node (share of rows) * i(node): Gini 1 - sum_c p_c², entropy -sum_c p_c ln p_c, or the
-variance of the target. Hyperparameters are chosen by cross-validation in which a replica is never on both sides of a
-fold: samples of one trajectory know one another.
+variance of the target. Hyperparameters are chosen by cross-validation in which a trajectory is never on both sides of a
+fold, where there are trajectories enough (``folds_of``): samples of one trajectory know one another.
 
 Sources: L. Breiman, Mach. Learn. 45, 5 (2001) (random forests); P. Geurts, D. Ernst & L. Wehenkel, Mach. Learn. 63, 3
 (2006) (extremely randomised trees); J. H. Friedman, Ann. Stat. 29, 1189 (2001) (gradient boosting); L. Lucie-Smith,

@@ -18,7 +18,7 @@ def draw(arrays: Arrays) -> Figure:
     loss, used, told = figure.subplots(3, 1, sharex=True, height_ratios=(1, 0.7, 1.5))
     latents = arrays["latents"]
     loss.plot(latents, arrays["loss"], marker="o", color=PALETTE[0])
-    loss.set_ylabel(str(arrays["label"]).replace(" (", "\n("))
+    loss.set_ylabel(str(arrays["label"]).replace(" (", "\n("), fontsize=8)
     used.plot(latents, arrays["in_use"], marker="s", color=PALETTE[1])
     used.plot(latents, latents, color=INK, linewidth=0.8, linestyle=":")
     used.set_ylabel("in use")

@@ -18,7 +18,7 @@ def draw(arrays: Arrays) -> Figure:
     most = max(len(arrays[f"maps_{number}"]) for number in range(len(rows)))
     panel = (WIDTH * 1.5 - 0.4) / most
     height = min(max(lattice_map.panel_height(arrays["maps_0"], panel), 0.3), 2.5)
-    figure = Figure(figsize=(WIDTH * 1.5, 0.4 + (height + 0.55) * len(rows)))
+    figure = Figure(figsize=(WIDTH * 1.5, 0.4 + (height + 0.25) * len(rows)))
     axes = figure.subplots(len(rows), most, squeeze=False)
     for ax in axes.flat:
         ax.set_visible(False)

@@ -61,7 +61,7 @@ def draw(arrays: Arrays) -> Figure:
     profile.set_ylim(0, 1.05)
     profile.set_xlabel("$x$  [sites]")
     profile.set_ylabel("relative")
-    profile.legend(loc="upper center", bbox_to_anchor=(0.5, 1.3), ncols=3, fontsize=8)
+    below.legend(loc="outside upper center", ncols=3, fontsize=8)
     where = ",  ".join(part for part in (place_title(arrays), f"$T = {float(arrays['T']):g}$") if part)
     maps.suptitle(f"{where},  class {texts(arrays['phase'])[0]}", fontsize=10)
     return figure

@@ -11,6 +11,7 @@ from torch.nn import functional as F
 
 from lattice_ml.errors import UserError
 from lattice_ml.nets.lattice_cnn import PeriodicConv2d
+from lattice_ml.nets.receptive_field import Window
 
 
 class SeriesEncoder(nn.Module):
@@ -57,6 +58,11 @@ class TorusEncoder(nn.Module):
         last_x, last_y = self.sizes[-1]
         self.standardise = Standardise(widths[-1] * last_x * last_y, affine=False)
         self.dense = nn.Linear(widths[-1] * last_x * last_y, features)
+
+    def windows(self, layer: str) -> list[Window]:
+        """(kernel, stride) of everything up to and with a convolution, ``convolutions.<number>``."""
+        number = int(layer.rpartition(".")[2])
+        return [(3, 1), *((self.pool, self.pool), (3, 1)) * number]
 
     def forward(self, x: Float[Tensor, "batch channel x y"]) -> Float[Tensor, "batch feature"]:
         for convolution in self.convolutions:

@@ -36,7 +36,7 @@ from lattice_ml.workflows.net_data import (
     cases,
     read_lesson,
 )
-from lattice_ml.workflows.net_results import Trained, draw, largest, loss_of, show, tell
+from lattice_ml.workflows.net_results import Trained, largest, loss_of, show, tell
 from lattice_ml.workflows.protocol import protocol_of, torus_of
 
 if TYPE_CHECKING:
@@ -49,6 +49,8 @@ if TYPE_CHECKING:
 
 def compare_nets(config: DictConfig) -> None:
     """Train and test every net of the configuration; raises ``UserError`` on what the user can mend."""
+    from lattice_ml.workflows.net_story import draw
+
     seed_everything(config.seed)
     system = build_system(config.system, config.ensemble)
     require_comparable(config, system)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from lattice_ml.errors import UserError
-from lattice_ml.explain.gallery import METHODS
+from lattice_ml.explain.gallery import AT_ONCE, METHODS
 from lattice_ml.workflows.explanations import Examples, channels, examples, open_room, output_number
 
 if TYPE_CHECKING:
@@ -43,6 +43,11 @@ def explain_attribution(
     for method in chosen:
         if method not in METHODS:
             raise UserError(f"there is no attribution {method!r}: give methods=[...] of {', '.join(METHODS)}.")
+    if not 1 <= configurations <= AT_ONCE:
+        raise UserError(
+            f"configurations = {configurations} will not do, each is a picture: give 1 to {AT_ONCE}, e.g. "
+            "configurations=3."
+        )
     wanted = output_number(found, output)
     settings = {"configurations": configurations, "output": output, "methods": chosen, "seed": seed}
     with open_room(found, "attribution", settings, steps=len(chosen) + 2) as run:

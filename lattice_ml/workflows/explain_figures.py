@@ -44,7 +44,7 @@ def draw_gallery(
         f"Where the net looked: {output} at {where}",
         "A held-out configuration, and what each method says its score depends on: red raises the score, blue "
         "lowers it. Methods have scales of their own, saliency and SmoothGrad per unit of the channel, the others "
-        "in units of the score.",
+        "in units of the score; Grad-CAM and occlusion speak of all channels together.",
         f"A configuration at {where} and its attribution maps by {', '.join(maps)}.",
     )
 

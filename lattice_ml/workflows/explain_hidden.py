@@ -28,8 +28,9 @@ def explain_hidden(found: Finished, layer: str | None = None, colour: list[str] 
     or control parameters (default: the control parameter and the first two observables); of every convolution the
     maps of one configuration, the receptive field, and what its filters wait for.
 
-    Writes ``<run>/explain/hidden``; ``results.json`` holds ``layers`` (shapes), ``receptive_fields`` (measured and by
-    arithmetic), and ``information``: mutual information (nats) of the two principal components with every colour.
+    Writes ``<run>/explain/hidden``; ``results.json`` holds ``layers`` (shapes), ``receptive_fields`` (measured, by
+    arithmetic, and how much of the strongest gradient there is beyond that), and ``information``: mutual information
+    (nats) of the two principal components with every colour.
     """
     from lattice_ml.explain.gallery import background
     from lattice_ml.explain.hidden import layers
@@ -52,9 +53,9 @@ def explain_hidden(found: Finished, layer: str | None = None, colour: list[str] 
             planes(found, run, x, layer or list(shapes)[-2], colours, sample, seed)
         convolutions = [name for name, shape in shapes.items() if len(shape) == 3]
         with run.step("fields", "measuring receptive fields"):
-            fields(found, run, x, convolutions)
+            windows = fields(found, run, x, convolutions)
         with run.step("filters", "maximising activations of filters"):
-            filters(found, run, x, ground, shapes, convolutions, seed)
+            filters(found, run, x, ground, windows, shapes, seed)
         with run.step("report", "writing the report"):
             captions.tell(run.figures, ("planes", "maps", "filters", "receptive_fields"))
         run.show_end(run.finish())
@@ -91,25 +92,31 @@ def planes(
     }
 
 
-def fields(found: Finished, run: Run, x: Tensor, convolutions: list[str]) -> None:
-    """Receptive fields, measured and, where the net tells its windows, by arithmetic."""
-    from lattice_ml.explain.hidden import extent_of, seen_sites
-    from lattice_ml.nets.receptive_field import receptive_field
+def fields(found: Finished, run: Run, x: Tensor, convolutions: list[str]) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+    """Receptive fields, measured and, where the net tells its windows, by arithmetic, with what is seen ``beyond``.
+
+    Returns the rows and columns of the torus that the centre of each convolution sees.
+    """
+    from lattice_ml.explain.hidden import arithmetic, beyond, extent_of, seen_sites, window
     from lattice_ml.workflows import hidden_figures
 
-    net: Any = getattr(found.score, "net", found.score)
     told: dict[str, Any] = {}
-    seen = {}
+    seen, windows = {}, {}
     probes = x[np.linspace(0, len(x) - 1, PROBES).round().astype(int)]
     for name in convolutions:
         seen[name] = seen_sites(found.score, name, probes)
-        own: dict[str, Any] = {"measured": list(extent_of(seen[name]))}
-        if hasattr(net, "windows"):
-            most = receptive_field(net.windows(name.removeprefix("net.")))
-            own["arithmetic"] = [min(most, extent) for extent in found.system.extents]
+        box = extent_of(seen[name])
+        own: dict[str, Any] = {"measured": list(box)}
+        most = arithmetic(found.score, name)
+        if most is not None:
+            extent_x, extent_y = found.system.extents
+            box = (min(most, extent_x), min(most, extent_y))
+            own |= {"arithmetic": list(box), "beyond": beyond(seen[name], box)}
         told[name] = own
+        windows[name] = window(seen[name], box if min(box) else found.system.extents)  # a dead layer sees nothing
     run.results["receptive_fields"] = told
     hidden_figures.draw_fields(run.figures, seen, told)
+    return windows
 
 
 def filters(
@@ -117,23 +124,26 @@ def filters(
     run: Run,
     x: Tensor,
     ground: Background,
+    windows: dict[str, tuple[np.ndarray, np.ndarray]],
     shapes: dict[str, tuple[int, ...]],
-    convolutions: list[str],
     seed: int,
 ) -> None:
-    """Maps of one configuration, and the relaxed input that excites each of the first filters of the last
-    convolution."""
+    """Maps of one configuration, and the relaxed input that excites each of the first filters of every convolution,
+    where its centre sees it."""
     from lattice_ml.explain.hidden import maps, maximise
     from lattice_ml.workflows import hidden_figures
 
     middle = len(x) // 2
     hidden_figures.draw_maps(run.figures, found, x[middle].numpy(), maps(found.score, x[middle : middle + 1]), FILTERS)
-    layer = convolutions[-1]
     low, high = x.amin(dim=(0, 2, 3)), x.amax(dim=(0, 2, 3))
-    pictures, values = [], []
-    for filter in range(min(FILTERS, shapes[layer][0])):
-        picture, value = maximise(found.score, layer, filter, found.system.extents, ground, low, high, seed)
-        pictures.append(picture)
-        values.append(value)
-    hidden_figures.draw_filters(run.figures, found, layer, np.stack(pictures), values)
-    run.results["maximal_activations"] = {"layer": layer, "values": values}
+    pictures: dict[str, np.ndarray] = {}
+    values: dict[str, list[float]] = {}
+    for layer, (rows, columns) in windows.items():
+        every = [
+            maximise(found.score, layer, filter, found.system.extents, ground, low, high, seed)
+            for filter in range(min(FILTERS, shapes[layer][0]))
+        ]
+        pictures[layer] = np.stack([picture[:, rows][:, :, columns] for picture, _ in every])
+        values[layer] = [value for _, value in every]
+    hidden_figures.draw_filters(run.figures, found, pictures, values)
+    run.results["maximal_activations"] = values

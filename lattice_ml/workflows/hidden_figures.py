@@ -60,45 +60,56 @@ def draw_maps(folder: Path, found: Finished, fields: np.ndarray, layers: Mapping
     )
 
 
-def draw_filters(folder: Path, found: Finished, layer: str, pictures: np.ndarray, values: Sequence[float]) -> None:
-    """pictures: ``[filter, channel, x, y]``; values: the activations that they reach."""
+def draw_filters(
+    folder: Path, found: Finished, pictures: Mapping[str, np.ndarray], values: Mapping[str, Sequence[float]]
+) -> None:
+    """pictures: ``[filter, channel, x, y]`` of every convolution; values: the activations that they reach."""
     from lattice_ml.figures import filter_maps
 
-    names = [f"filter {k}: {value:.3g}" for k, value in enumerate(values)]
-    arrays: dict[str, Any] = {"rows": found.system.channels, "title": f"what filters of {layer} wait for"}
-    for number in range(len(found.system.channels)):
-        arrays |= {f"maps_{number}": pictures[:, number], f"names_{number}": names}
+    arrays: dict[str, Any] = {"rows": [], "title": "what filters wait for"}
+    for layer, own in pictures.items():
+        reached = [f"filter {k}: {value:.3g}" for k, value in enumerate(values[layer])]
+        for number, channel in enumerate(found.system.channels):
+            row = len(arrays["rows"])
+            arrays["rows"].append(f"{layer}\n{channel}")
+            arrays |= {f"maps_{row}": own[:, number], f"names_{row}": reached if number == 0 else [""] * len(own)}
     save(folder, "filters", arrays, filter_maps.draw)
     caption(
         folder,
         "filters",
-        f"What the filters of {layer} wait for",
-        "Input that excites a filter at the centre of the lattice most, found by gradient ascent, with the "
-        "activation that it reaches. The channels are relaxed: real numbers on every site within the range of the "
-        "ensemble, so this is what a filter is, and no configuration that can occur.",
-        f"Maximising inputs of {len(values)} filters.",
+        "What the filters wait for",
+        "Input that excites a filter at the centre of the lattice most, found by gradient ascent, as far as the filter "
+        "sees, with the activation that it reaches; a scale for each row. The channels are relaxed: real numbers on "
+        "every site within the range of the ensemble, so this is what a filter is, and no configuration that can "
+        "occur.",
+        f"Maximising inputs of filters of {', '.join(pictures)}.",
     )
 
 
 def draw_fields(folder: Path, seen: Mapping[str, np.ndarray], told: Mapping[str, Any]) -> None:
-    """seen: strongest gradients ``[x, y]`` of every convolution; told: the extents of where they are not zero."""
-    from lattice_ml.figures import filter_maps
+    """seen: strongest gradients ``[x, y]`` of every convolution; told: its row of ``results["receptive_fields"]``."""
+    from lattice_ml.figures import receptive_fields
 
-    strength = [np.log10(np.where(own > 0, own, np.nan)) for own in seen.values()]
-    lowest = min(np.nanmin(own) for own in strength)
-    pictures = np.stack([np.nan_to_num(own - lowest + 1, nan=0.0) for own in strength])
-    names = [f"{name}: {' × '.join(map(str, told[name]['measured']))}" for name in seen]
-    save(
-        folder,
-        "receptive_fields",
-        {"rows": [""], "title": "receptive fields", "maps_0": pictures, "names_0": names},
-        filter_maps.draw,
-    )
+    far = max((own.get("beyond", 0.0) for own in told.values()), default=0.0)
+    names = [f"{name}: {_extents(told[name])}" for name in seen]
+    top = [own / max(float(own.max()), 1e-300) for own in seen.values()]
+    save(folder, "receptive_fields", {"strength": np.stack(top), "names": names}, receptive_fields.draw)
     caption(
         folder,
         "receptive_fields",
         "How far the layers see",
-        "Sites on which the centre of a layer depends, for some of several configurations, with the extent of the "
-        "box that holds them; strength of the gradient on a logarithmic scale, white where it is zero.",
-        f"Measured receptive fields: {'; '.join(names)}.",
+        "Sites on which the centre of a layer depends, for some of several configurations, with the extents of the box "
+        "that holds them: the strongest gradient at each site over the strongest of all, white where there is none."
+        + (
+            f" Beyond the reach of convolutions and pools it is at most {far:.1g} of that: the net divides by a mean "
+            "over the whole configuration, in which every site has a part; extents are those of convolutions and pools."
+            if far > 0
+            else ""
+        ),
+        f"Receptive fields: {'; '.join(names)}.",
     )
+
+
+def _extents(told: Mapping[str, Any]) -> str:
+    """Of the box that holds what a layer sees; of the arithmetic's, where a little is seen from everywhere."""
+    return " × ".join(map(str, told["arithmetic" if told.get("beyond", 0.0) > 0 else "measured"]))

@@ -42,11 +42,15 @@ def draw_training(folder: Path, history: Sequence[dict[str, float]], logarithmic
 KEYS = ("train_loss", "val_loss", "val_kl")
 
 
-def draw_information(folder: Path, name: str, table: Information, title: str, text: str) -> None:
-    """A table of mutual information."""
+def draw_information(
+    folder: Path, name: str, table: Information, title: str, text: str, below: Information | None = None
+) -> None:
+    """A table of mutual information, and another of the same columns set apart from it."""
     from lattice_ml.figures import information_table
 
-    arrays = {key: getattr(table, key) for key in ("rows", "columns", "value", "error")}
+    both = table if below is None else table.above(below)
+    arrays = {key: getattr(both, key) for key in ("rows", "columns", "value", "error")}
+    arrays["apart"] = 0 if below is None else len(table.rows)
     save(folder, name, arrays, information_table.draw)
     shown = np.where(np.isfinite(table.value), table.value, -1)
     row, column = np.unravel_index(np.argmax(shown), shown.shape)

@@ -88,7 +88,8 @@ def tell_latents(config: DictConfig, run: Run, task: Encoder, held: HeldOut) -> 
     """Tables of mutual information and a picture of the latents; returns metrics: KL of each, how many are in use."""
     import torch
 
-    from lattice_ml.explain.latents import ACTIVE, entangled, informed
+    from lattice_ml.ensembles.store import points_of
+    from lattice_ml.explain.latents import ACTIVE, entangled, informed, tabulated
 
     found = task.posteriors(held.channels)
     torch.manual_seed(config.seed)
@@ -97,10 +98,13 @@ def tell_latents(config: DictConfig, run: Run, task: Encoder, held: HeldOut) -> 
     table = informed(drawn, held.known, held.groups, method, config.seed)
     check = table if method == "ksg" else informed(drawn, held.known, held.groups, "ksg", config.seed)
     between = entangled(drawn, held.groups, "ksg", config.seed)
+    varied = {name: held.known[name] for name in points_of(held.ensemble)[0] if name in held.known}
+    given = tabulated(varied, held.known, held.groups, method, config.seed) if varied else None
     run.results["information"] = {
         method: table.summary(),
         "ksg": check.summary(),
         "between_latents": between.summary(),
+        **({"of_control_parameters": given.summary()} if given else {}),
     }
     draw_information(
         run.figures,
@@ -109,7 +113,8 @@ def tell_latents(config: DictConfig, run: Run, task: Encoder, held: HeldOut) -> 
         "What each latent tells",
         f"Mutual information (estimator {method}) of every latent, drawn from its posterior, with the control "
         f"parameters that vary and the observables, on {len(drawn):,} held-out configurations; errors from "
-        "whole trajectories.",
+        "whole trajectories." + (f" Beyond the line, what {' and '.join(varied)} tell of the same." if varied else ""),
+        given,
     )
     if drawn.shape[1] > 1:
         draw_information(

@@ -1,4 +1,4 @@
-"""What a comparison of nets found: ``results.json``, the table on the console, and which pictures are drawn."""
+"""What a comparison of nets found: ``results.json`` and the table on the console."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from typing import Any, NamedTuple
 import numpy as np
 from rich.table import Table
 
-from lattice_ml.ensembles.family import torus_name
 from lattice_ml.evaluation import Evaluation, summary
 from lattice_ml.run import Run
 
@@ -127,36 +126,6 @@ def reported(evaluation: Evaluation, tori: list[str]) -> dict[str, np.ndarray]:
         points = evaluation.score("accuracy", evaluation.where("survey"))
         found["accuracy at the worst point"] = points[points.mean(axis=1).argmin()]
     return found
-
-
-def draw(
-    run: Run,
-    trained: list[Trained],
-    extents: tuple[int, int],
-    learned: Mapping[str, np.ndarray],
-    targets: Mapping[str, np.ndarray],
-    outputs: Iterable[str],
-) -> None:
-    """Every picture that the evaluations hold something for.
-
-    extents: of the training. learned: values of each parameter in the training. targets: ``[configuration, output]`` of
-    the training and of every test lattice, by name.
-    """
-    from lattice_ml.figures import captions
-    from lattice_ml.workflows import net_figures
-
-    task, torus = told_of(trained[0].evaluation, outputs), torus_name(extents)
-    net_figures.draw_sizes(run.figures, trained, task, torus)
-    net_figures.draw_learning(run.figures, trained, task, torus)
-    net_figures.draw_generalisation(run.figures, trained, task, torus)
-    if "worms" in learned:
-        net_figures.draw_counts(run.figures, trained, task, torus, learned["worms"])
-    else:
-        net_figures.draw_chemical_potential(
-            run.figures, trained, task, extents, run.results["system"]["lam"], learned["mu"]
-        )
-        net_figures.draw_distributions(run.figures, task, targets)
-    captions.tell(run.figures, net_figures.STORY)
 
 
 def show(run: Run, trained: list[Trained]) -> None:

@@ -102,7 +102,7 @@ def explain(config: DictConfig, run: Run, task: AnswerQueries, data: PendulumDat
         plane,
         ["angular frequency omega (1/s)", "damping rate b / 2m (1/s)"],
         means,
-        [f"z{k + 1}" for k in range(means.shape[1])],
+        [f"z{k + 1} (KL {own:.2f})" for k, own in enumerate(divergence)],
         "Mean of every latent for the test pendula, by their frequency and damping. Latents in use are smooth "
         f"functions of the two; {means.shape[1] - len(active)} of {means.shape[1]} are not in use (KL below {ACTIVE} "
         "nats).",

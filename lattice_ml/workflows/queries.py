@@ -61,7 +61,7 @@ def answer_queries(config: DictConfig) -> None:
                 with run.step("dimensions", "training with other numbers of latents"):
                     scan_dimensions(
                         config, run, lambda k: make(config, question, data, k), data, held, "val/mse",
-                        "mean squared error (units of the answers' mean square)",
+                        "squared error (mean square of the answers = 1)",
                     )  # fmt: skip
             with run.step("report", "writing the report"):
                 tell(run.figures, STORY)
@@ -105,6 +105,8 @@ def show(run: Run, system: System, task: AnswerQueries, question: Question, held
     """All answers to three held-out configurations: of the lowest, a middle and the highest control parameter."""
     import torch
 
+    from lattice_ml.ensembles.store import points_of
+
     control = held.known.get(system.control, np.arange(len(held.states)))
     order = np.argsort(control, kind="stable")
     chosen = [int(order[0]), int(order[len(order) // 2]), int(order[-1])]
@@ -112,6 +114,7 @@ def show(run: Run, system: System, task: AnswerQueries, question: Question, held
     asked = question.every(x, torch.zeros(len(x)))
     with torch.inference_mode():
         answer = task(task.posteriors(x).mean, asked.query)
+    varied = [name for name in points_of(held.ensemble)[0] if name in held.known]
     count = asked.query.shape[1]
     first = 0 if count == x.shape[2] else 1  # profiles begin at position 0, correlations at distance 1
     draw_answers(
@@ -119,7 +122,7 @@ def show(run: Run, system: System, task: AnswerQueries, question: Question, held
         np.arange(first, first + count),
         asked.answer.numpy(),
         answer.numpy(),
-        [f"{system.control} = {control[k]:g}" for k in chosen],
+        [", ".join(f"{name} = {held.known[name][k]:.3g}" for name in varied) for k in chosen],
         question.outputs,
         getattr(question, "axis", "query"),
         "Three held-out configurations: what was asked, and what the decoder answers from the latents alone.",

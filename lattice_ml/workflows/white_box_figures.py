@@ -80,17 +80,11 @@ def _ranked(found: Mapping[str, Any], name: str) -> list[tuple[str, float, float
 
 def draw_rules(folder: Path, trees: Mapping[str, WhiteBox]) -> None:
     """The questions that the decision trees ask, down to ``DEEPEST``."""
-    from sklearn.tree import export_text
-
+    from lattice_ml.explain.tree_in_words import tree_in_words
     from lattice_ml.figures import rules
 
-    names, written = [], []
-    for name, box in trees.items():
-        classes = [box.classes[int(k)] for k in box.estimator.classes_] if box.classes else None
-        shown = {"feature_names": list(box.features), "class_names": classes, "decimals": 3, "max_depth": DEEPEST - 1}
-        names.append(name)
-        written.append(export_text(box.estimator, **shown))
-    save(folder, "rules", {"of": names, "rules": written}, rules.draw)
+    written = [tree_in_words(box, DEEPEST) for box in trees.values()]
+    save(folder, "rules", {"of": list(trees), "rules": written}, rules.draw)
     caption(
         folder,
         "rules",

@@ -36,9 +36,10 @@ def test_a_variational_autoencoder_of_spins(tmp_path: Path):
     found = results(tmp_path, "ising_vae_toy")
     assert found["likelihood"] == {"up": "bernoulli"}
     assert set(found["information"]["ksg"]["z1"]) == {"magnetisation", "order", "energy", "T"}
+    assert found["information"]["of_control_parameters"]["T"]["energy"]["value"] > 0  # energy follows temperature
     for test in ("density histogram", "structure factor", "observables"):
         assert set(found["two_sample"][test]) == {"prior", "posteriors", "halves_of_the_ensemble"}
-        assert all(0 < row["p"] <= 1 for row in found["two_sample"][test].values())
+        assert found["two_sample"][test]["halves_of_the_ensemble"]["p"] > 0.01  # one law, whatever was trained
     assert [row["latents"] for row in found["dimensions"]] == [1]
     figures = {path.stem for path in (tmp_path / "runs/ising_vae_toy/001/figures").glob("*.png")}
     assert figures >= {"information", "traversals", "interpolation", "prior", "dimensions", "latent_plane", "training"}

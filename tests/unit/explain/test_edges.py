@@ -12,6 +12,7 @@ from lattice_ml.explain.edges import (
     judge_saliency,
     site_overlap,
     slope_along_x,
+    smoothness,
 )
 from lattice_ml.systems.active_ising.physics import ActiveIsing
 from lattice_ml.tasks.classify_phase import ClassifyPhase
@@ -79,6 +80,15 @@ class Slopes(nn.Module):
         mean = x[:, 1].mean(dim=-1)
         steps = (mean - mean.roll(4, dims=-1)).square().sum(dim=-1, keepdim=True)
         return self.weight(steps)
+
+
+def test_noise_is_not_smooth_and_a_wave_is():
+    rng = np.random.default_rng(3)
+    noise = smoothness(two_channels(rng.normal(size=(40, X, Y))))
+    assert abs(noise.mean()) < 4 / np.sqrt(40 * X * Y)  # 1/sqrt(sites) a map
+    wave = 2 + np.sin(2 * np.pi * np.arange(X) / X)[:, None] * np.ones(Y)
+    np.testing.assert_allclose(smoothness(two_channels(wave[None])), (np.cos(2 * np.pi / X) + 1) / 2)
+    assert smoothness(np.ones((1, 2, X, Y))) == 0
 
 
 def test_a_classifier_that_looks_at_slopes_is_found_out():

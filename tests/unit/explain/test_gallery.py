@@ -6,6 +6,7 @@ from torch import nn
 from lattice_ml.errors import UserError
 from lattice_ml.explain.faithfulness import infidelity, randomised, rank_correlation, rectangles, sensitivity
 from lattice_ml.explain.gallery import (
+    AT_ONCE,
     METHODS,
     Background,
     attribute,
@@ -64,6 +65,25 @@ def test_every_method_takes_nets_of_any_lattice_and_leaves_them_as_they_were(met
     assert not found.requires_grad
     again = attribute(method, score, x, torch.tensor([1]), background(x))
     torch.testing.assert_close(found, again, rtol=0, atol=0)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_many_configurations_go_through_the_net_some_at_a_time(method) -> None:
+    """Memory does not grow with the configurations asked for, and the maps are those of each alone."""
+    torch.manual_seed(1)
+    score, x = LatticeCNN(2, (6, 3), 2, LAYERS), torch.cat([inputs((6, 3), seed) for seed in range(50)])
+    sizes: list[int] = []
+    score.register_forward_pre_hook(lambda _, given: sizes.append(len(given[0])))
+    output, ground = torch.arange(len(x)) % 2, background(x)
+    found = attribute(method, score, x, output, ground)
+    assert max(sizes) <= AT_ONCE < len(x)
+    if method != "smoothgrad":  # whose noise is another in another batch
+        last = attribute(method, score, x[-3:], output[-3:], ground)
+        torch.testing.assert_close(found[-3:], last, atol=1e-5, rtol=1e-4)
+    if method == "integrated_gradients":
+        sizes.clear()
+        assert completeness_error(score, x, output, ground).shape == (len(x),)
+        assert max(sizes) <= AT_ONCE
 
 
 def test_grad_cam_looks_at_the_last_convolution_or_is_refused() -> None:

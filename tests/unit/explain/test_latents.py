@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from lattice_ml.explain.latents import entangled, informed, smoothness
+from lattice_ml.explain.latents import entangled, informed, smoothness, tabulated
 
 RNG = np.random.default_rng(0)
 Z = RNG.normal(size=(1500, 2))
@@ -15,6 +15,17 @@ def test_information_is_found_where_it_is_and_a_constant_tells_nothing():
     assert table.value[1, 0] < 4 * max(table.error[1, 0], 0.02)
     assert not table.value[:, 1].any()
     assert table.summary()["z1"]["noisy"]["value"] == table.value[0, 0]
+
+
+def test_what_control_parameters_tell_stands_below_what_latents_do():
+    known = {"T": np.repeat(np.arange(5.0), 300), "noisy": NOISY}
+    latents = informed(Z, known, method="ksg")
+    table = latents.above(tabulated({"T": known["T"]}, known, method="ksg"))
+    assert table.rows == ("z1", "z2", "T")
+    np.testing.assert_array_equal(table.value[:2], latents.value)
+    assert np.isnan(table.value[2, 0])  # T with itself
+    assert table.value[2, 1] < 4 * max(table.error[2, 1], 0.02)  # drawn without regard to T
+    assert table.summary()["T"]["T"] == {"value": None, "error": None}
 
 
 def test_latents_that_share_are_entangled():

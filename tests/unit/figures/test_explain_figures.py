@@ -7,9 +7,11 @@ from lattice_ml.figures import (
     filter_maps,
     gallery,
     importance,
+    information_table,
     judged_accuracy,
     judged_error,
     planes,
+    receptive_fields,
     rules,
     save,
     trust,
@@ -67,6 +69,15 @@ CASES = {
         filter_maps.draw,
         {"rows": ["a", "b"], "title": "t", "maps_0": RNG.random((1, 9, 6)), "names_0": ["x"],
          "maps_1": RNG.random((3, 3, 2)), "names_1": ["f0", "f1", "f2"]},
+    ),
+    "information_table": (
+        information_table.draw,
+        {"rows": ["z1", "z2", "T"], "columns": ["order", "T"], "value": [[1.0, 0.5], [0.0, 0.0], [0.9, np.nan]],
+         "error": [[0.1, 0.1], [0.0, np.nan], [0.1, np.nan]], "apart": 2},
+    ),
+    "receptive_fields": (
+        receptive_fields.draw,
+        {"strength": np.pad(RNG.random((5, 3, 3)), ((0, 0), (3, 3), (3, 3))), "names": [f"c{k}" for k in range(5)]},
     ),
 }  # fmt: skip
 
