@@ -27,7 +27,12 @@ AIM = (  # trained until it names more than one phase: else there is nothing to 
 )
 ISING = ("experiment=ising_phases", "trainer.max_epochs=6")  # a smaller torus does not show its phases
 ENCODER = ("latents.dimensions=null", "name=composed")
-SPINS = ("experiment=ising_vae_toy", "ensemble.replicas=10", *ENCODER)  # two of ten are held out, to be imitated
+SPINS = (  # two replicas of ten are held out, to be imitated
+    "experiment=ising_vae_toy",
+    "ensemble.name=ising_toy_ten",
+    "ensemble.replicas=10",
+    *ENCODER,
+)
 LEARNT = ("task.lr=0.03", "trainer.max_epochs=30")
 NETS = {
     "active_ising: classify_phase": AIM,
