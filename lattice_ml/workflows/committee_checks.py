@@ -40,9 +40,15 @@ def require_committee(config: DictConfig, system: System) -> None:
     """Raise ``UserError`` unless the ensembles fit each other and can be sampled; makes their stores."""
     if "survey" not in ensembles(config):
         raise UserError("committees are compared on a survey: give one, e.g. ensemble@survey=aim_boundaries.")
+    require_disjoint(config, system)
+    prepare(config)
+
+
+def prepare(config: DictConfig) -> None:
+    """Make the stores of all ensembles; raises ``UserError``, before that, if replicas cannot be dealt or the
+    augmentation cannot be built."""
     deal_replicas(config.ensemble.replicas, list(config.data.split), config.seed)
     require_augmentation(config)
-    require_disjoint(config, system)
     for key, section in ensembles(config).items():
         with speaking_of(key):
             for member in family(section):

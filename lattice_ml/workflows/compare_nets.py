@@ -203,7 +203,7 @@ def explain(
     import torch
 
     from lattice_ml.nets.equivariance import equivariance_error
-    from lattice_ml.workflows import net_figures
+    from lattice_ml.workflows import net_maps
 
     system = build_system(config.system, config.ensemble)
     own = next((dataset for _, dataset in tests if torus_of(dataset) == torus_name(system.extents)), None)
@@ -221,5 +221,5 @@ def explain(
         run.results["equivariance_error"][one.name] = found.relative
         maps[one.name] = (found.map / found.scale.clamp_min(1e-30)).amax(-1).numpy()
         if number == 0 and "worms" in one.evaluation.points:
-            net_figures.draw_feature_maps(run.figures, states[0], net_figures.first_maps(net, x[:1]), one.name)
-    net_figures.draw_equivariance(run.figures, maps, torus_name(system.extents))
+            net_maps.draw_feature_maps(run.figures, states[0], net_maps.first_maps(net, x[:1]), one.name)
+    net_maps.draw_equivariance(run.figures, maps, torus_name(system.extents))

@@ -23,12 +23,11 @@ from lattice_ml.phases.observed import observed
 from lattice_ml.phases.scan import standard_error
 from lattice_ml.report.numbers import with_error
 from lattice_ml.run import Run
-from lattice_ml.runtime import build
+from lattice_ml.workflows.protocol import on_torus
 
 if TYPE_CHECKING:
     import xarray as xr
 
-    from lattice_ml.systems.base import System
 
 COMPARED = {
     "order": r"order $\langle|\bar m|\rangle$",
@@ -43,15 +42,10 @@ LANES = 0.1
 BINS = 60
 
 
-def system_of(config: DictConfig, dataset: xr.Dataset) -> System:
-    """The rules on the torus of an ensemble."""
-    return build(config.system, extents=(dataset.sizes["x"], dataset.sizes["y"]))
-
-
 def measure_fluctuations(config: DictConfig, run: Run, sampled: dict[str, xr.Dataset]) -> None:
     """Density histograms of cells, and the exponent of number fluctuations, at the configured temperatures."""
     dataset = sampled["ensemble"]
-    system = system_of(config, dataset)
+    system = on_torus(config, dataset)
     T = np.array([point[system.control] for point in points_of(dataset)])
     chosen = sorted({int(np.argmin(np.abs(T - wanted))) for wanted in config.physics.temperatures})
     density = [dataset["configurations"][k].sum("species").to_numpy().astype(np.int64) for k in chosen]
@@ -116,7 +110,7 @@ def draw_histograms(run: Run, T: np.ndarray, density: list[np.ndarray], cell: in
 def measure_hysteresis(config: DictConfig, run: Run, sampled: dict[str, xr.Dataset]) -> None:
     """Order, band and lanes from three starts; boundaries from two: the random one ends in lanes."""
     parts = [sampled[name] for name in ("ensemble", "from_ordered", "from_random")]
-    system = system_of(config, parts[0])
+    system = on_torus(config, parts[0])
     starts = [str(part.attrs["plan"]["protocol"]["start"]) for part in parts]
     seen = [observed(part, system) for part in parts]
     for rows in boundaries_by_one_rule(parts[:2], system, [f"{start} start" for start in starts[:2]], config.seed):
@@ -158,7 +152,7 @@ def measure_hysteresis(config: DictConfig, run: Run, sampled: dict[str, xr.Datas
 def measure_correlations(config: DictConfig, run: Run, sampled: dict[str, xr.Dataset]) -> None:
     """Autocorrelation times of the order parameter and of the band mode, beside the spacing of the main ensemble."""
     dataset, main = sampled["correlation"], sampled["ensemble"]
-    system = system_of(config, dataset)
+    system = on_torus(config, dataset)
     seen = observed(dataset, system)
     T = np.asarray(dataset[system.control].values)
     step = np.diff(dataset["time"].values, axis=1)[:, 0]

@@ -12,10 +12,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig
 
 from lattice_ml.data.dealing import deal_replicas
-from lattice_ml.ensembles.plan import build_plan
 from lattice_ml.errors import UserError
 from lattice_ml.figures import captions, save
 from lattice_ml.loggers import open_loggers, publish
@@ -25,14 +24,12 @@ from lattice_ml.run import ENTRY, Run, open_run
 from lattice_ml.runtime import build, build_ensemble, build_system, ensembles, prepare_ensemble, seed_everything
 from lattice_ml.workflows.committee_checks import require_strengths
 from lattice_ml.workflows.committee_parts import Part
-from lattice_ml.workflows.phase_checks import require_disjoint
+from lattice_ml.workflows.phase_checks import plan_of, require_disjoint
 from lattice_ml.workflows.phase_committee import judge
+from lattice_ml.workflows.phase_training import label
 from lattice_ml.workflows.protocol import tell_protocols
 
 if TYPE_CHECKING:
-    import xarray as xr
-
-    from lattice_ml.data.datamodule import EnsembleData
     from lattice_ml.systems.base import System
     from lattice_ml.tasks.classify_committee import ClassifyCommittee
 
@@ -48,7 +45,8 @@ def find_transitions(config: DictConfig) -> None:
             ensemble = build_ensemble(config.system, config.sampler, config.ensemble)
             ensemble = ensemble.isel(point=np.argsort(ensemble[system.control].values))
             tell_protocols(config, run, {"ensemble": [ensemble]})
-        data = build_data(config, system, ensemble)
+        # The number of its temperature is the label of every configuration.
+        data = label(config, system, ensemble, np.arange(ensemble.sizes["point"])[:, None, None])
         held = np.sort(np.concatenate([data.replicas["val"], data.replicas["test"]]))
         part = Part("held out", system, ensemble.isel(replica=held))
         with open_loggers(config, run) as loggers:
@@ -71,8 +69,7 @@ def find_transitions(config: DictConfig) -> None:
 
 def require_scan(config: DictConfig, system: System) -> None:
     """Raise ``UserError`` unless one scan and one committee are given."""
-    plan = build_plan(OmegaConf.to_container(config.ensemble, resolve=True))  # type: ignore[arg-type]
-    if system.control not in plan.parameters or "survey" in ensembles(config):
+    if system.control not in plan_of(config.ensemble).parameters or "survey" in ensembles(config):
         raise UserError("workflow=label_free reads one scan: give one ensemble and leave out the survey.")
     if not config.task._target_.endswith(".ClassifyCommittee") or len(config.committee.l2) != 1:
         raise UserError("workflow=label_free trains one committee: give task=classify_committee and one committee.l2.")
@@ -82,23 +79,6 @@ def require_scan(config: DictConfig, system: System) -> None:
     require_disjoint(config, system)
     build_committee(config, system, 2)
     prepare_ensemble(config.system, config.sampler, config.ensemble)
-
-
-def build_data(config: DictConfig, system: System, ensemble: xr.Dataset) -> EnsembleData:
-    """The ensemble with the number of its temperature as the label of every configuration."""
-    from lattice_ml.data.datamodule import EnsembleData
-
-    shape = [ensemble.sizes[name] for name in ("point", "replica", "sample")]
-    return EnsembleData(
-        ensemble,
-        system,
-        np.broadcast_to(np.arange(shape[0])[:, None, None], shape),
-        batch_size=config.data.batch_size,
-        split=list(config.data.split),
-        augment=None if config.data.augment is None else build(config.data.augment),
-        seed=config.seed,
-        memory=config.data.get("memory"),
-    )
 
 
 def build_committee(config: DictConfig, system: System, temperatures: int) -> ClassifyCommittee:

@@ -15,7 +15,7 @@ from lattice_ml.ensembles.store import points_of
 from lattice_ml.evaluation import Case
 from lattice_ml.runtime import build
 from lattice_ml.tasks.members import MemberTask
-from lattice_ml.workflows.protocol import torus_of
+from lattice_ml.workflows.protocol import on_torus, torus_of
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -61,7 +61,7 @@ def build_data(config: DictConfig, system: System, lesson: Lesson, size: int | N
 
 def targets_of(config: DictConfig, dataset: xr.Dataset) -> np.ndarray:
     """What the task asks of every configuration ``[configuration, output]``, in the order (point, replica, sample)."""
-    system = build(config.system, extents=(dataset.sizes["x"], dataset.sizes["y"]))
+    system = on_torus(config, dataset)
     wanted = []
     for number, point in enumerate(points_of(dataset)):
         states = dataset["configurations"][number].to_numpy()

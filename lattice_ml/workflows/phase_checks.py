@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from omegaconf import DictConfig, OmegaConf
 
 from lattice_ml.config import speaking_of
-from lattice_ml.ensembles.plan import build_plan, shared_trajectory
+from lattice_ml.ensembles.plan import Plan, build_plan, shared_trajectory
 from lattice_ml.errors import UserError
 from lattice_ml.runtime import build, build_trainer, ensembles, prepare_ensemble
 
@@ -81,9 +81,14 @@ def require_augmentation(config: DictConfig) -> None:
         build(config.data.augment)
 
 
+def plan_of(ensemble: DictConfig) -> Plan:
+    """The plan that the configuration of an ensemble states."""
+    return build_plan(OmegaConf.to_container(ensemble, resolve=True))  # type: ignore[arg-type]
+
+
 def require_disjoint(config: DictConfig, system: System) -> None:
     """Raise ``UserError`` unless the training ensemble is one scan and the survey is something else on its torus."""
-    training = build_plan(OmegaConf.to_container(config.ensemble, resolve=True))  # type: ignore[arg-type]
+    training = plan_of(config.ensemble)
     for name in training.parameters:
         if name != system.control and len({point[name] for point in training.points}) > 1:
             raise UserError(
@@ -97,8 +102,8 @@ def require_disjoint(config: DictConfig, system: System) -> None:
 
 def require_apart(config: DictConfig) -> None:
     """Raise ``UserError`` unless the survey is something else than the training ensemble, on the same torus."""
-    training = build_plan(OmegaConf.to_container(config.ensemble, resolve=True))  # type: ignore[arg-type]
-    survey = build_plan(OmegaConf.to_container(config.survey, resolve=True))  # type: ignore[arg-type]
+    training = plan_of(config.ensemble)
+    survey = plan_of(config.survey)
     if list(config.survey.extents) != list(config.ensemble.extents):
         raise UserError(
             f"the survey's torus {config.survey.extents} is not the training ensemble's {config.ensemble.extents}: "

@@ -32,14 +32,22 @@ def build_net(config: DictConfig, system: System) -> nn.Module:
 
 
 def build_data(config: DictConfig, system: System, ensemble: xr.Dataset, labels: Labels) -> EnsembleData:
-    """The labelled ensemble, split by replica: on the training device, or streamed where ``data.memory`` is less."""
+    """The ensemble with one label a point, found on all configurations or on some."""
+    return label(config, system, ensemble, labels.labels[:, :1, :1])
+
+
+def label(config: DictConfig, system: System, ensemble: xr.Dataset, labels: np.ndarray) -> EnsembleData:
+    """The labelled ensemble, split by replica: on the training device, or streamed where ``data.memory`` is less.
+
+    labels: numbers of classes, integer ``[point, replica, sample]`` or broadcast to it.
+    """
     from lattice_ml.data.datamodule import EnsembleData
 
     shape = [ensemble.sizes[name] for name in ("point", "replica", "sample")]
     return EnsembleData(
         ensemble,
         system,
-        np.broadcast_to(labels.labels[:, :1, :1], shape),  # one label a point, found on all configurations or on some
+        np.broadcast_to(labels, shape),
         batch_size=config.data.batch_size,
         split=list(config.data.split),
         augment=None if config.data.augment is None else build(config.data.augment),

@@ -15,24 +15,22 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from omegaconf import DictConfig
 
-from lattice_ml.config import speaking_of
-from lattice_ml.data.dealing import deal_replicas
 from lattice_ml.errors import UserError
 from lattice_ml.loggers import open_loggers, publish
 from lattice_ml.phases.truth import recognised
 from lattice_ml.run import Run, open_run
-from lattice_ml.runtime import build, build_ensemble, build_system, ensembles, prepare_ensemble, seed_everything
-from lattice_ml.workflows.committee_checks import require_question
+from lattice_ml.runtime import build_ensemble, build_system, ensembles, seed_everything
+from lattice_ml.workflows.committee_checks import prepare, require_question
 from lattice_ml.workflows.committee_parts import Judged, Part
 from lattice_ml.workflows.committee_results import spread
-from lattice_ml.workflows.phase_checks import require_apart, require_augmentation
+from lattice_ml.workflows.phase_checks import require_apart
 from lattice_ml.workflows.phase_committee import build_committee, judge
+from lattice_ml.workflows.phase_training import label
 from lattice_ml.workflows.protocol import tell_protocols
 
 if TYPE_CHECKING:
     import xarray as xr
 
-    from lattice_ml.data.datamodule import EnsembleData
     from lattice_ml.systems.base import System
 
 STORY = ("saliency_nets", "kernels", "architecture", "training")
@@ -52,7 +50,7 @@ def look_at_densities(config: DictConfig) -> None:
             training = build_ensemble(config.system, config.sampler, config.ensemble)
             survey = build_ensemble(config.system, config.sampler, config.survey)
             tell_protocols(config, run, {"ensemble": [training], "survey": [survey]})
-        data = build_data(config, system, training)
+        data = label(config, system, training, shown(training, system))
         part = Part("survey", system, survey)
         strengths = [float(l2) for l2 in config.committee.l2]
         with open_loggers(config, run) as loggers:
@@ -76,13 +74,9 @@ def require_sound(config: DictConfig, system: System) -> None:
     require_question(config)
     if "survey" not in ensembles(config):
         raise UserError("nets are asked about an ensemble of its own: give one, e.g. ensemble@survey=aim_rho3.")
-    deal_replicas(config.ensemble.replicas, list(config.data.split), config.seed)
-    require_augmentation(config)
     require_apart(config)
     build_committee(config, system, 0.0)
-    for key, section in ensembles(config).items():
-        with speaking_of(key):
-            prepare_ensemble(config.system, config.sampler, section)  # last: it makes the store
+    prepare(config)  # last: it makes the stores
 
 
 def shown(ensemble: xr.Dataset, system: System) -> np.ndarray:
@@ -92,22 +86,6 @@ def shown(ensemble: xr.Dataset, system: System) -> np.ndarray:
     if member is None:
         raise UserError(f"{system.name} has no rule that tells phases apart: give system=active_ising.")
     return member.argmax(axis=-1)
-
-
-def build_data(config: DictConfig, system: System, ensemble: xr.Dataset) -> EnsembleData:
-    """The ensemble with the phase that each configuration shows as its label, split by replica."""
-    from lattice_ml.data.datamodule import EnsembleData
-
-    return EnsembleData(
-        ensemble,
-        system,
-        shown(ensemble, system),
-        batch_size=config.data.batch_size,
-        split=list(config.data.split),
-        augment=None if config.data.augment is None else build(config.data.augment),
-        seed=config.seed,
-        memory=config.data.get("memory"),
-    )
 
 
 def tell(run: Run, system: System, survey: xr.Dataset, judged: Sequence[Judged]) -> None:

@@ -14,7 +14,7 @@ from lattice_ml.ensembles.store import points_of
 from lattice_ml.errors import UserError
 from lattice_ml.explain.features import Features, ensemble_features
 from lattice_ml.phases.scan import place_of
-from lattice_ml.runtime import build
+from lattice_ml.workflows.protocol import on_torus
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -74,7 +74,7 @@ def read_table(config: DictConfig, part: str, dataset: xr.Dataset, most: int | N
         kept = max(1, most // (points * replicas))
         dataset = dataset.isel(sample=np.unique(np.linspace(0, samples - 1, kept).round().astype(int)))
         samples = dataset.sizes["sample"]
-    system = build(config.system, extents=(dataset.sizes["x"], dataset.sizes["y"]))
+    system = on_torus(config, dataset)
     known = points_of(dataset)
     table = ensemble_features(dataset, system, known)
     numbers = np.indices((points, replicas, samples))[:2].reshape(2, -1).T

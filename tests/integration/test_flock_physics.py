@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+from toy_experiment import run_experiment
 
-ROOT = Path(__file__).resolve().parents[2]
 FIGURES = {
     "binodals",
     "band_profiles",
@@ -26,13 +23,7 @@ FIGURES = {
 
 @pytest.mark.slow
 def test_every_number_has_its_error_and_every_figure_its_arrays(tmp_path: Path):
-    command = [sys.executable, str(ROOT / "train.py"), "experiment=aim_physics_toy", "logger=csv"]
-    ended = subprocess.run(
-        command, cwd=tmp_path, text=True, timeout=900, env={**os.environ, "COLUMNS": "120"}, stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-    )  # fmt: skip
-    assert ended.returncode == 0, ended.stdout
-    home = tmp_path / "runs" / "aim_physics_toy" / "001"
+    home = run_experiment(tmp_path, "aim_physics_toy")
     assert (home / "report.html").is_file()
     assert {path.stem for path in (home / "figures").glob("*.png")} == FIGURES
     assert {path.stem for path in (home / "figures").glob("*.npz")} == FIGURES
@@ -51,13 +42,7 @@ def test_every_number_has_its_error_and_every_figure_its_arrays(tmp_path: Path):
 
 @pytest.mark.slow
 def test_boundaries_move_with_the_activity(tmp_path: Path):
-    command = [sys.executable, str(ROOT / "train.py"), "experiment=aim_eps_toy", "logger=csv"]
-    ended = subprocess.run(
-        command, cwd=tmp_path, text=True, timeout=900, env={**os.environ, "COLUMNS": "120"}, stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-    )  # fmt: skip
-    assert ended.returncode == 0, ended.stdout
-    home = tmp_path / "runs" / "aim_eps_toy" / "001"
+    home = run_experiment(tmp_path, "aim_eps_toy")
     assert (home / "figures" / "activity.png").is_file()
     results = json.loads((home / "results.json").read_text())
     assert {(row["eps"], row["transition"]) for row in results["boundaries"]} == {

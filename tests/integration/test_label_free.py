@@ -3,28 +3,18 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-
-ROOT = Path(__file__).resolve().parents[2]
+from toy_experiment import run_experiment
 
 
 @pytest.mark.slow
 def test_the_toy_experiment_reads_both_indicators_and_the_truth(tmp_path: Path):
-    command = [sys.executable, str(ROOT / "train.py"), "experiment=aim_confusion_toy", "logger=csv"]
-    ended = subprocess.run(
-        command, cwd=tmp_path, text=True, timeout=900, env={**os.environ, "COLUMNS": "120"}, stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-    )  # fmt: skip
-    assert ended.returncode == 0, ended.stdout
-    home = tmp_path / "runs" / "aim_confusion_toy" / "001"
+    home = run_experiment(tmp_path, "aim_confusion_toy")
     assert (home / "report.html").is_file()
     results = json.loads((home / "results.json").read_text())
     assert {(row["transition"], row["method"]) for row in results["boundaries"]} == {

@@ -3,27 +3,17 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
-
-ROOT = Path(__file__).resolve().parents[2]
+from toy_experiment import run_experiment
 
 
 @pytest.mark.slow
 def test_every_strength_has_its_numbers_and_pictures(tmp_path: Path):
-    command = [sys.executable, str(ROOT / "train.py"), "experiment=aim_paper_saliency_toy", "logger=csv"]
-    ended = subprocess.run(
-        command, cwd=tmp_path, text=True, timeout=900, env={**os.environ, "COLUMNS": "120"}, stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-    )  # fmt: skip
-    assert ended.returncode == 0, ended.stdout
-    home = tmp_path / "runs" / "aim_paper_saliency_toy" / "001"
+    home = run_experiment(tmp_path, "aim_paper_saliency_toy")
     results = json.loads((home / "results.json").read_text())
     assert set(results["saliency"]) == {"0.01", "0"}
     for strength in ("0.01", "0"):

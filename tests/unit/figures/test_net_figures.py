@@ -17,7 +17,7 @@ from lattice_ml.figures import (
     learning_curve,
     true_counts,
 )
-from lattice_ml.workflows.net_figures import standing_out
+from lattice_ml.workflows.net_maps import standing_out
 
 RNG = np.random.default_rng(2)
 NAMES = ["EQ", "ST", "FL"]
