@@ -69,7 +69,7 @@ class _Data(Section):
     split: Annotated[list[NonNegative], Field(min_length=3, max_length=3)] | None = None
     augment: _Built | None = None
     members: Count = 1
-    steps: Count | None = None
+    steps: Count | Annotated[list[Count], Field(min_length=1)] | None = None
     sizes: Annotated[list[Count | None], Field(min_length=1)] = [None]
     validation: Positive = 0.1
     force: StrictBool = False
@@ -197,6 +197,7 @@ class _Training(_Sampling):
     extrapolation: _Ensemble | None = None
     ensembles: dict[Name, _Ensemble | None] | None = None
     models: dict[str, _Model] | None = None
+    oracle: _Model | None = None
     white_boxes: _WhiteBoxes | None = None
     unsupervised: _Unsupervised | None = None
     committee: _Committee | None = None

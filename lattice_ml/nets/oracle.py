@@ -17,7 +17,7 @@ import torch
 from jaxtyping import Float64
 from torch import Tensor, nn
 
-from lattice_ml.nets.lattice_cnn import LatticeCNN
+from lattice_ml.nets.lattice_cnn import GlobalPool, LatticeCNN, Pool
 from lattice_ml.systems.complex_scalar.physics import K_T, K_X, L_T, L_X
 from lattice_ml.systems.complex_scalar.weights import log_weights
 
@@ -33,7 +33,7 @@ def set_regression(net: LatticeCNN, eta: float, lam: float) -> LatticeCNN:
     n = mean of k_t. |phi|² = mean of g(f), g(f) = W(f + 2)/W(f), f = sum over the site's four links of |k| + 2 l.
     Beyond the last kink, f = 96, g goes on as a straight line.
     """
-    links, kinks, out = _weighing(net, nn.Conv2d, nn.Conv2d, nn.Linear)
+    links, kinks, out = _weighing(net, "average", nn.Conv2d, nn.Conv2d, nn.Linear)
     s = _slope(net)
     with torch.no_grad():
         # L(k_t), L(-k_t), L(k_x), L(-k_x), l_t, l_x (l >= 0 is its own leaky ReLU).
@@ -64,7 +64,7 @@ def set_detection(net: LatticeCNN) -> LatticeCNN:
 
     As d sums to zero over the torus, max L(d) + max L(-d) is 0 without violations and at least 2 with one.
     """
-    divergence, out = _weighing(net, nn.Conv2d, nn.Linear)
+    divergence, out = _weighing(net, "max", nn.Conv2d, nn.Linear)
     with torch.no_grad():
         _set_divergence(divergence[0])
         out[0].fill_(LOGIT)
@@ -74,7 +74,7 @@ def set_detection(net: LatticeCNN) -> LatticeCNN:
 
 def set_counting(net: LatticeCNN) -> LatticeCNN:
     """``conf/model/flux/oracle_count.yaml`` becomes N = 1/2 sum_x |d_x|."""
-    divergence, out = _weighing(net, nn.Conv2d, nn.Linear)
+    divergence, out = _weighing(net, "sum", nn.Conv2d, nn.Linear)
     with torch.no_grad():
         _set_divergence(divergence[0])
         out[0].fill_(0.5 / (1 - _slope(net)))
@@ -105,9 +105,10 @@ def _slope(net: LatticeCNN) -> float:
     return next(layer.negative_slope for layer in net.layers if isinstance(layer, nn.LeakyReLU))
 
 
-def _weighing(net: LatticeCNN, *kinds: type[nn.Module]) -> list[list[Tensor]]:
-    """The parameters of the layers that have any, which must be of these kinds."""
+def _weighing(net: LatticeCNN, pool: str, *kinds: type[nn.Module]) -> list[list[Tensor]]:
+    """The parameters of the layers that have any, which must be of these kinds with this global pool among them."""
     layers = [layer for layer in net.layers if isinstance(layer, nn.Conv2d | nn.Linear)]
-    if len(layers) != len(kinds) or not all(map(isinstance, layers, kinds)):
+    pools = [layer.how for layer in net.layers if isinstance(layer, GlobalPool | Pool)]
+    if pools != [pool] or len(layers) != len(kinds) or not all(map(isinstance, layers, kinds)):
         raise ValueError("these are not the layers of an oracle of conf/model/flux/")
     return [list(layer.parameters()) for layer in layers]

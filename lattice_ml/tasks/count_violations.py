@@ -7,6 +7,8 @@ import torch
 from jaxtyping import Float, Float32, Integer
 from torch import Tensor
 
+from lattice_ml.nets.lattice_cnn import LatticeCNN
+from lattice_ml.nets.oracle import set_counting
 from lattice_ml.systems.base import Point, System
 from lattice_ml.tasks.members import MemberTask, require_worms
 
@@ -30,6 +32,11 @@ class CountViolations(MemberTask):
     ) -> Float32[np.ndarray, "configuration output"]:
         """The number of open worms of the point."""
         return np.full((len(states), 1), point.get("worms", 0), dtype=np.float32)
+
+    @staticmethod
+    def oracle(net: LatticeCNN, system: System, point: Point) -> LatticeCNN:
+        """A net of the layers of ``flux/oracle_count`` with the weights that answer exactly everywhere."""
+        return set_counting(net)
 
     def losses(
         self, output: Float[Tensor, "member batch output"], y: Float[Tensor, "*member batch output"]

@@ -8,6 +8,8 @@ from jaxtyping import Float, Float32, Integer
 from torch import Tensor
 from torch.nn import functional as F
 
+from lattice_ml.nets.lattice_cnn import LatticeCNN
+from lattice_ml.nets.oracle import set_detection
 from lattice_ml.systems.base import Point, System
 from lattice_ml.tasks.members import MemberTask, require_worms
 
@@ -32,6 +34,11 @@ class DetectViolations(MemberTask):
     ) -> Float32[np.ndarray, "configuration output"]:
         """1 where the point has open worms, else 0."""
         return np.full((len(states), 1), point.get("worms", 0) > 0, dtype=np.float32)
+
+    @staticmethod
+    def oracle(net: LatticeCNN, system: System, point: Point) -> LatticeCNN:
+        """A net of the layers of ``flux/oracle_detect`` with the weights that answer exactly everywhere."""
+        return set_detection(net)
 
     def losses(
         self, output: Float[Tensor, "member batch output"], y: Float[Tensor, "*member batch output"]

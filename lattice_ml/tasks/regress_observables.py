@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import torch
 from jaxtyping import Float, Float32, Integer
 from torch import Tensor
 
 from lattice_ml.errors import UserError
+from lattice_ml.nets.lattice_cnn import LatticeCNN
 from lattice_ml.nets.members import Members
+from lattice_ml.nets.oracle import set_regression
 from lattice_ml.systems.base import Point, System
 from lattice_ml.tasks.members import MemberTask, Schedule
 
@@ -53,6 +57,11 @@ class RegressObservables(MemberTask):
         """(n, |phi|²) of every configuration, computed in float64."""
         found = system.observables(states, point)
         return np.stack([found[name] for name in RegressObservables.outputs], axis=-1).astype(np.float32)
+
+    @staticmethod
+    def oracle(net: LatticeCNN, system: Any, point: Point) -> LatticeCNN:
+        """A net of the layers of ``flux/oracle_regress`` with the weights that answer exactly at eta and lambda."""
+        return set_regression(net, point["eta"], system.lam)
 
     def setup(self, stage: str) -> None:
         if stage == "fit" and self.standardise:

@@ -36,6 +36,7 @@ from lattice_ml.workflows.net_data import (
     cases,
     read_lesson,
 )
+from lattice_ml.workflows.net_oracle import measure_oracle, require_oracle
 from lattice_ml.workflows.net_results import Trained, largest, loss_of, show, tell
 from lattice_ml.workflows.protocol import protocol_of, torus_of
 
@@ -54,6 +55,7 @@ def compare_nets(config: DictConfig) -> None:
     seed_everything(config.seed)
     system = build_system(config.system, config.ensemble)
     require_comparable(config, system)
+    require_oracle(config, system)
     nets = architectures(config, system)
     with open_run(config, steps=4) as run:
         run.results["system"] = system.parameters()
@@ -73,6 +75,8 @@ def compare_nets(config: DictConfig) -> None:
                 ]
             with run.step("explain", "measuring equivariance and looking into the first layers"):
                 explain(config, run, trained, nets, tests)
+                if config.get("oracle") is not None:
+                    run.results["oracle"] = measure_oracle(config, system, tests)
             with run.step("report", "drawing and writing the report"):
                 tell(run, trained)
                 learned = {name: np.unique(training[name].values) for name in training.attrs["plan"]["points"]}
@@ -164,7 +168,7 @@ def learn(
     told = load(folder / EVALUATION)
     if told is None:
         run.console.print(f"{name} on {samples:,} configurations", highlight=False)
-        own = with_epochs(config, len(data.train_dataloader()))
+        own = with_epochs(config, size, len(data.train_dataloader()))
         fit_members(own, run, folder, task, data, loggers if folder == run.folder else [], callbacks)
         validation = data.index["val"].unique()
         task.to(data.states.device)
@@ -184,15 +188,18 @@ EVALUATION = "evaluation.npz"
 """Of a finished training: its scores on every test ensemble."""
 
 
-def with_epochs(config: DictConfig, batches: int) -> DictConfig:
+def with_epochs(config: DictConfig, size: int | None, batches: int) -> DictConfig:
     """The configuration with the epochs that take ``data.steps`` gradient steps, if that is given and they are fewer.
 
-    A fixed number of epochs would train small sets for a few steps only, and the schedule ends with the last one.
+    ``data.steps`` is a number for all sizes or a list that goes with ``data.sizes``. A fixed number of epochs would
+    train small sets for a few steps only, and the schedule ends with the last one.
     """
-    if config.data.steps is None:
+    steps = config.data.steps
+    if steps is None:
         return config
+    own = steps if isinstance(steps, int) else steps[list(config.data.sizes).index(size)]
     chosen = config.copy()
-    chosen.trainer.max_epochs = min(config.trainer.max_epochs, math.ceil(config.data.steps / batches))
+    chosen.trainer.max_epochs = min(config.trainer.max_epochs, math.ceil(own / batches))
     return chosen
 
 

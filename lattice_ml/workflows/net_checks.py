@@ -24,6 +24,12 @@ def require_comparable(config: DictConfig, system: System) -> None:
             "nets are compared on a task for several instances, from data for several: give e.g. "
             "task=regress_observables and data=members."
         )
+    steps = config.data.steps
+    if not isinstance(steps, int | None) and len(steps) != len(config.data.sizes):
+        raise UserError(
+            f"data.steps = {list(steps)} does not go with data.sizes = {list(config.data.sizes)}: give a number of "
+            "steps for each size, or one for all."
+        )
     if config.ckpt_path not in (None, "last"):
         raise UserError("workflow=compare_nets trains from the beginning: leave out ckpt_path.")
     if config.trainer.get("strategy") is not None or config.trainer.devices not in (1, "1", "auto"):

@@ -76,7 +76,8 @@ def tell(run: Run, trained: list[Trained]) -> None:
 
     ``nets``: a list of ``{"net", "samples", "validation", "tests": [{"part", "lattice", <score>: {"mean", "median",
     "central_60_percent", "members"}}]}``, scores averaged over the points of a lattice, and of all lattices
-    (``"all"``); ``worst_point`` of an accuracy is the mean over instances at the point where that is lowest.
+    (``"all"``); ``worst_point`` of an accuracy is the mean over instances at the point where that is lowest. The scores
+    of the hand-set net (``net_oracle.py``) stand beside them in ``metrics``: an error is the distance from that net.
     """
     rows = []
     for one in trained:
@@ -102,6 +103,13 @@ def tell(run: Run, trained: list[Trained]) -> None:
         for one in largest(trained)
         for name, values in reported(one.evaluation, tori).items()
         for statistic in (np.mean, np.median)
+    }
+    run.results["metrics"] |= {
+        f"oracle {name} on {row['lattice']}": {"value": row[name], "error": None, "n": 1}
+        for row in run.results.get("oracle", ())
+        if row["part"] == "survey"
+        for name in LABELS
+        if name in row
     }
 
 

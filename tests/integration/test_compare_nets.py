@@ -68,6 +68,13 @@ def test_what_is_reported_is_what_the_saved_scores_say(finished: tuple[Path, str
     assert results["metrics"]["EQ mse on 9x5 (median)"]["value"] == pytest.approx(np.median(own.mean(axis=0)))
 
 
+def test_the_hand_set_net_stands_on_the_floor(results: dict) -> None:
+    assert [row["lattice"] for row in results["oracle"]] == ["6x2", "8x4", "9x5"]
+    assert max(row["mse"] for row in results["oracle"]) < 1e-12  # (n, |phi|²) of order 1 to float32 rounding
+    for row in results["oracle"]:
+        assert results["metrics"][f"oracle mse on {row['lattice']}"]["value"] == row["mse"]
+
+
 def test_the_protocol_says_which_algorithms_auto_took(results: dict) -> None:
     for part in ("ensemble", "survey"):
         taken = set(results["protocol"][part]["algorithms"].split(", "))
@@ -137,6 +144,9 @@ def test_a_killed_comparison_goes_on_to_the_same_nets(finished: tuple[Path, str]
         (["experiment=flux_toy", "+workflow.own_task.FLAT.lr=1e-3"], "names FLAT"),
         (["experiment=flux_toy", "+workflow.own_task.FL.rate=1e-3"], "has no setting 'rate'"),
         (["experiment=flux_toy", "survey=null"], "give a survey"),
+        (["experiment=flux_toy", "data.steps=[100]"], "a number of steps for each size"),
+        (["experiment=flux_toy", "model@oracle=flux/st"], "not the layers of an oracle"),
+        (["experiment=flux_toy", "model@oracle=phase_cnn"], "no list of layers"),
         (["experiment=flux_toy", "trainer.devices=2"], "one process"),
         (["experiment=flux_toy", "ckpt_path=x.ckpt"], "ckpt_path"),
         (["experiment=aim_toy", "model=flux/eq"], "model=phase_cnn"),

@@ -80,5 +80,6 @@ def test_oracles_are_equivariant():
 
 
 def test_only_an_oracles_layers_are_set():
-    with pytest.raises(ValueError, match="not the layers of an oracle"):
-        set_counting(oracle("regress", 2))
+    for wrong in (oracle("regress", 2), oracle("detect", 1)):
+        with pytest.raises(ValueError, match="not the layers of an oracle"):
+            set_counting(wrong)
