@@ -19,8 +19,9 @@ import numpy as np
 from lattice_ml.autocorrelation import integrated_time
 from lattice_ml.device import Cpu
 from lattice_ml.systems.base import Lane
+from lattice_ml.systems.complex_scalar.fluxes import L_T
 from lattice_ml.systems.complex_scalar.hybrid import Hybrid
-from lattice_ml.systems.complex_scalar.physics import L_T, ComplexScalar
+from lattice_ml.systems.complex_scalar.physics import ComplexScalar
 from lattice_ml.systems.complex_scalar.pilot import pilot
 from lattice_ml.systems.complex_scalar.worm import Worms
 

@@ -18,7 +18,7 @@ from jaxtyping import Float64
 from torch import Tensor, nn
 
 from lattice_ml.nets.lattice_cnn import GlobalPool, LatticeCNN, Pool
-from lattice_ml.systems.complex_scalar.physics import K_T, K_X, L_T, L_X
+from lattice_ml.systems.complex_scalar.fluxes import K_T, K_X, L_T, L_X
 from lattice_ml.systems.complex_scalar.weights import log_weights
 
 LOGIT = 50.0

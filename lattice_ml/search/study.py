@@ -73,7 +73,11 @@ def define(search: Mapping[str, Any], base: Mapping[str, Any], seed: int) -> dic
             learned[part] = _placeless(learned[part])
     if learned.get("ensembles"):
         learned["ensembles"] = {name: part and _placeless(part) for name, part in learned["ensembles"].items()}
-    elsewhere = {"trainer": ("accelerator", "devices"), "callbacks": ("progress",), "workflow": ("trial_ensembles",)}
+    elsewhere = {
+        "trainer": ("accelerator", "devices"),
+        "callbacks": ("progress", "lines"),
+        "workflow": ("trial_ensembles",),
+    }
     for section, settings in elsewhere.items():
         learned[section] = {key: value for key, value in base[section].items() if key not in settings}
     said = {key: value for key, value in search.items() if key not in ("n_trials", "final", "references", "experiment")}

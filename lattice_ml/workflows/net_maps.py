@@ -69,7 +69,7 @@ def standing_out(maps: np.ndarray, broken: np.ndarray) -> np.ndarray:
 def draw_feature_maps(folder: Path, state: np.ndarray, layers: Mapping[str, np.ndarray], name: str) -> None:
     """state: fluxes ``[species, t, x]`` with an open worm; layers: maps ``[channel, t, x]`` by the layer's name."""
     from lattice_ml.figures import feature_maps
-    from lattice_ml.systems.complex_scalar.physics import divergence
+    from lattice_ml.systems.complex_scalar.fluxes import divergence
 
     shape = state.shape[1:]
     layers = {name: maps for name, maps in layers.items() if maps.shape[1:] == shape}  # before a pool

@@ -3,39 +3,27 @@
 from __future__ import annotations
 
 import json
-import os
 import signal
 import subprocess
-import sys
 import time
 from pathlib import Path
 
 import numpy as np
 import pytest
+from toy_experiment import TRAIN, train
 
 from lattice_ml.checkpoints import read_checkpoint
 from lattice_ml.workflows.finished import open_finished
 
-ROOT = Path(__file__).resolve().parents[2]
-COMMAND = [sys.executable, str(ROOT / "train.py"), "experiment=flux_toy", "logger=csv", "+workflow.own_task.FL.lr=2e-3"]
+TOY = ["experiment=flux_toy", "logger=csv", "+workflow.own_task.FL.lr=2e-3"]
 
 NETS = ("EQ", "ST", "FL")
-
-
-def run(folder: Path, *overrides: str) -> str:
-    environment = {**os.environ, "COLUMNS": "120"}
-    ended = subprocess.run(
-        [*COMMAND, *overrides], cwd=folder, env=environment, text=True, stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT, timeout=400,
-    )  # fmt: skip
-    assert ended.returncode == 0, ended.stdout
-    return ended.stdout
 
 
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
     folder = tmp_path_factory.mktemp("flux")
-    return folder, run(folder)
+    return folder, train(folder, *TOY)
 
 
 @pytest.fixture(scope="module")
@@ -116,7 +104,7 @@ def test_explanations_look_at_configurations_that_no_net_has_learned_from(finish
 @pytest.mark.slow
 def test_a_killed_comparison_goes_on_to_the_same_nets(finished: tuple[Path, str], tmp_path: Path) -> None:
     stores = f"paths.stores={finished[0] / 'stores'}"
-    begun = subprocess.Popen([*COMMAND, stores], cwd=tmp_path, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    begun = subprocess.Popen([*TRAIN, *TOY, stores], cwd=tmp_path, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     waited = tmp_path / "runs/flux_toy/001/nets/ST-100/checkpoints/last.ckpt"
     deadline = time.monotonic() + 200
     while not waited.exists() and time.monotonic() < deadline:
@@ -124,7 +112,7 @@ def test_a_killed_comparison_goes_on_to_the_same_nets(finished: tuple[Path, str]
     begun.send_signal(signal.SIGKILL)
     assert begun.wait() == -signal.SIGKILL
     assert not (tmp_path / "runs/flux_toy/001/report.html").exists()
-    run(tmp_path, stores)
+    train(tmp_path, *TOY, stores)
     for net in ("EQ-100", "EQ-400", "ST-100", "ST-400", "FL-100", "FL-400"):
         paths = [folder / f"runs/flux_toy/001/nets/{net}/evaluation.npz" for folder in (finished[0], tmp_path)]
         with np.load(paths[0]) as whole, np.load(paths[1]) as resumed:

@@ -15,10 +15,10 @@ from concurrent.futures import Executor, ProcessPoolExecutor
 from pathlib import Path
 
 import pytest
+from toy_experiment import TRAIN, train
 
 from lattice_ml.explain.__main__ import explain
 
-ROOT = Path(__file__).resolve().parents[2]
 AIM = (  # trained until it names more than one phase: else there is nothing to imitate
     "experiment=aim_toy",
     "trainer.max_epochs=30",
@@ -116,8 +116,7 @@ def command(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
 
 def trained(folder: Path, stores: Path, *words: str) -> Path:
     """The folder of the run that these words make."""
-    ended = command(folder, str(ROOT / "train.py"), "logger=csv", f"paths.stores={stores}", *words)
-    assert ended.returncode == 0, ended.stdout + ended.stderr
+    train(folder, "logger=csv", f"paths.stores={stores}", *words)
     (run,) = (folder / "runs").glob("*/001")
     assert (run / "report.html").is_file()
     assert json.loads((run / "results.json").read_text())["metrics"]
@@ -150,7 +149,7 @@ def test_white_boxes_of_every_system_are_their_own_explanation(
 @pytest.mark.slow
 @pytest.mark.parametrize("words", SENSELESS.values(), ids=SENSELESS)
 def test_what_makes_no_sense_is_one_sentence(tmp_path: Path, words: tuple[str, ...]) -> None:
-    ended = command(tmp_path, str(ROOT / "train.py"), "logger=csv", *words)
+    ended = command(tmp_path, *TRAIN[1:], "logger=csv", *words)
     assert ended.returncode == 2
     assert ended.stderr.startswith("error: ")
     assert len(ended.stderr.splitlines()) == 1

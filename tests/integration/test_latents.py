@@ -3,25 +3,16 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
-
-ROOT = Path(__file__).resolve().parents[2]
+from toy_experiment import train
 
 
 def run(folder: Path, *words: str) -> None:
-    command = [sys.executable, str(ROOT / "train.py"), "logger=csv", f"paths.stores={folder / 'stores'}", *words]
-    ended = subprocess.run(
-        command, cwd=folder, text=True, timeout=900, env={**os.environ, "COLUMNS": "120"}, stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-    )  # fmt: skip
-    assert ended.returncode == 0, ended.stdout
+    train(folder, "logger=csv", f"paths.stores={folder / 'stores'}", *words)
 
 
 def results(folder: Path, name: str) -> dict[str, Any]:

@@ -13,27 +13,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from toy_experiment import ROOT, TRAIN, train
 
-ROOT = Path(__file__).resolve().parents[2]
-COMMAND = [sys.executable, str(ROOT / "train.py"), "experiment=aim_boundaries_toy", "logger=csv", "name=toy"]
+TOY = ["experiment=aim_boundaries_toy", "logger=csv", "name=toy"]
 MEMBERS, L2 = 2, ("0.0001", "0.01")
-
-
-def run(folder: Path, *overrides: str) -> str:
-    environment = {**os.environ, "COLUMNS": "120"}
-    ended = subprocess.run(
-        [*COMMAND, *overrides], cwd=folder, env=environment, text=True, stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT, timeout=900,
-    )  # fmt: skip
-    assert ended.returncode == 0, ended.stdout
-    return ended.stdout
 
 
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
     """The folder that it was started in, and what it printed."""
     folder = tmp_path_factory.mktemp("committee")
-    return folder, run(folder)
+    return folder, train(folder, *TOY)
 
 
 @pytest.fixture(scope="module")
@@ -160,7 +150,7 @@ def died(finished: tuple[Path, str], run_folder: Path, tmp_path_factory: pytest.
         "runpy.run_path(sys.argv[0], run_name='__main__')\n"
     )
     killed = subprocess.run(
-        [sys.executable, "-c", ending, *COMMAND[1:]], cwd=folder, timeout=900, capture_output=True, text=True,
+        [sys.executable, "-c", ending, *TRAIN[1:], *TOY], cwd=folder, timeout=900, capture_output=True, text=True,
         env={**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])},
     )  # fmt: skip
     assert killed.returncode == -9, killed.stdout + killed.stderr
@@ -175,7 +165,7 @@ def test_a_killed_run_goes_on_to_the_same_nets_and_asks_nobody_twice(
 ) -> None:
     kept = died / f"runs/toy/001/committees/l2={L2[0]}/predictions.npz"
     before = kept.stat().st_mtime_ns
-    printed = run(died)
+    printed = train(died, *TOY)
     assert f"going on from runs/toy/001/committees/l2={L2[1]}/checkpoints/last.ckpt, epoch 5" in printed
     assert kept.stat().st_mtime_ns == before
     assert printed.count("asking about test") == 1  # the second committee's: the first had been asked

@@ -30,15 +30,12 @@ import numpy as np
 
 from lattice_ml.errors import UserError
 from lattice_ml.systems.base import Point
+from lattice_ml.systems.complex_scalar.fluxes import K_T, L_T, SPACE, TIME, divergence, site_sums
+from lattice_ml.systems.complex_scalar.statistics import link_statistics
 from lattice_ml.systems.complex_scalar.weights import MOST, largest_f, log_weights
 
 if TYPE_CHECKING:
     import torch
-
-K_T, K_X, L_T, L_X = range(4)
-"""Numbers of the species: fluxes k and unconstrained l on links in time and in space."""
-TIME, SPACE = -2, -1
-"""Axes of a state ``[..., species, x, y]``: the store's x is time here, and its y is space."""
 
 
 @dataclass(frozen=True)
@@ -163,8 +160,6 @@ class ComplexScalar:
 
     def statistics(self, states: np.ndarray) -> dict[str, np.ndarray]:
         """How links, sites and plaquettes are filled: see ``statistics.link_statistics``."""
-        from lattice_ml.systems.complex_scalar.statistics import link_statistics
-
         return link_statistics(states)
 
     def mirror(self, field: np.ndarray) -> np.ndarray:
@@ -178,19 +173,3 @@ class ComplexScalar:
     def name_groups(self, observables: Mapping[str, np.ndarray], group: np.ndarray) -> list[str] | None:
         """None: nothing here classifies phases (on a torus of finite width they are joined smoothly)."""
         return None
-
-
-def divergence(states: np.ndarray) -> np.ndarray:
-    """d_x of states ``[..., species, x, y]``: flux that leaves a site minus what enters it, int32 ``[..., x, y]``."""
-    k_t, k_x = (states[..., n, :, :].astype(np.int32) for n in (K_T, K_X))
-    return k_t - np.roll(k_t, 1, TIME) + k_x - np.roll(k_x, 1, SPACE)
-
-
-def site_sums(states: np.ndarray) -> np.ndarray:
-    """f_x of states ``[..., species, x, y]``, int32 ``[..., x, y]``: |k| + 2 l summed over the four links of a site."""
-    links = (
-        np.abs(states[..., k, :, :].astype(np.int32)) + 2 * states[..., k + 2, :, :].astype(np.int32)
-        for k in (K_T, K_X)
-    )
-    in_time, in_space = links
-    return in_time + np.roll(in_time, 1, TIME) + in_space + np.roll(in_space, 1, SPACE)

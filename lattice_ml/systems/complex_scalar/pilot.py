@@ -24,8 +24,9 @@ import numpy as np
 from lattice_ml.autocorrelation import AutocorrelationTime, integrated_time
 from lattice_ml.device import Cpu
 from lattice_ml.systems.base import Lane, Point
+from lattice_ml.systems.complex_scalar.fluxes import L_T
 from lattice_ml.systems.complex_scalar.hybrid import SWEEPS, Hybrid
-from lattice_ml.systems.complex_scalar.physics import L_T, ComplexScalar
+from lattice_ml.systems.complex_scalar.physics import ComplexScalar
 from lattice_ml.systems.complex_scalar.worm import Worms
 
 CHAINS, SEED, FIRST_REPLICA = 4, 0, 2**32 - 8

@@ -14,7 +14,8 @@ from jaxtyping import Int16
 from lattice_ml import rng
 from lattice_ml.errors import UserError
 from lattice_ml.systems.base import Point
-from lattice_ml.systems.complex_scalar.physics import K_T, K_X, L_T, ComplexScalar
+from lattice_ml.systems.complex_scalar.fluxes import K_T, K_X, L_T
+from lattice_ml.systems.complex_scalar.physics import ComplexScalar
 
 
 def start_state(

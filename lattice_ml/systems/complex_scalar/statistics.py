@@ -18,7 +18,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from lattice_ml.systems.complex_scalar.physics import K_T, K_X, L_T, L_X, SPACE, TIME, site_sums
+from lattice_ml.systems.complex_scalar.fluxes import K_T, K_X, L_T, L_X, SPACE, TIME, site_sums
 
 LARGEST_F = 8
 

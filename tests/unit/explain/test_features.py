@@ -3,7 +3,8 @@ import pytest
 
 from lattice_ml.explain.features import Features, distinct, features, field_statistics
 from lattice_ml.systems.active_ising.physics import ActiveIsing
-from lattice_ml.systems.complex_scalar.physics import K_T, K_X, ComplexScalar
+from lattice_ml.systems.complex_scalar.fluxes import K_T, K_X
+from lattice_ml.systems.complex_scalar.physics import ComplexScalar
 from lattice_ml.systems.complex_scalar.weights import log_weights
 from lattice_ml.systems.ising.physics import Ising
 

@@ -32,6 +32,7 @@ def opened(tmp_path, definition, objectives=1):
         {"ensemble": {"path": "q", "seed": 1}},
         {"trainer": {"accelerator": "gpu", "devices": [2], "max_epochs": 3}},
         {"callbacks": {"progress": None, "best": {}}},
+        {"callbacks": {"progress": {}, "lines": {}, "best": {}}},
     ],
 )
 def test_workers_may_differ_in_what_changes_nothing(changed, tmp_path):

@@ -8,7 +8,8 @@ from scipy.special import gammaln
 
 from lattice_ml.errors import UserError
 from lattice_ml.lattice import translate
-from lattice_ml.systems.complex_scalar.physics import ComplexScalar, divergence, site_sums
+from lattice_ml.systems.complex_scalar.fluxes import divergence, site_sums
+from lattice_ml.systems.complex_scalar.physics import ComplexScalar
 from lattice_ml.systems.complex_scalar.start import start_state
 from lattice_ml.systems.complex_scalar.weights import MOST, largest_f, log_weights, tables
 

@@ -11,9 +11,10 @@ from lattice_ml.device import Cpu
 from lattice_ml.errors import UserError
 from lattice_ml.systems.base import Lane
 from lattice_ml.systems.complex_scalar import worm as module
+from lattice_ml.systems.complex_scalar.fluxes import divergence, site_sums
 from lattice_ml.systems.complex_scalar.links import link_order
 from lattice_ml.systems.complex_scalar.open_worms import add_worms
-from lattice_ml.systems.complex_scalar.physics import ComplexScalar, divergence, site_sums
+from lattice_ml.systems.complex_scalar.physics import ComplexScalar
 from lattice_ml.systems.complex_scalar.sampler import ComplexScalarSampler
 from lattice_ml.systems.complex_scalar.start import start_state
 from lattice_ml.systems.complex_scalar.weights import Tables, log_weights, tables

@@ -10,7 +10,8 @@ from lattice_ml.systems.base import Lane
 from lattice_ml.systems.complex_scalar.checkerboard import Checkerboard
 from lattice_ml.systems.complex_scalar.checkerboard_updates import UNIT, lines, links, measure_f, plaquettes
 from lattice_ml.systems.complex_scalar.colours import SPACE, TIME, link_colours, plaquette_colours
-from lattice_ml.systems.complex_scalar.physics import ComplexScalar, divergence, site_sums
+from lattice_ml.systems.complex_scalar.fluxes import divergence, site_sums
+from lattice_ml.systems.complex_scalar.physics import ComplexScalar
 from lattice_ml.systems.complex_scalar.start import start_state
 from lattice_ml.systems.complex_scalar.weights import log_weights
 
