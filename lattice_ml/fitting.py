@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 import sys
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -38,7 +39,9 @@ def fit(
     history = History(folder / "metrics.csv")
     trainer = build_trainer(config, folder, [history, BatchNoise(config.seed), *callbacks], loggers)
     try:
-        trainer.fit(task, datamodule=data, ckpt_path=resume, weights_only=True)
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", ".*LeafSpec.*", FutureWarning)  # between Lightning and torch alone
+            trainer.fit(task, datamodule=data, ckpt_path=resume, weights_only=True)
     except SystemExit:
         if trainer.received_sigterm:
             print("Stopped by SIGTERM; the same command goes on from here.", file=sys.stderr)
