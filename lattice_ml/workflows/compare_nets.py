@@ -37,6 +37,7 @@ from lattice_ml.workflows.net_data import (
     read_lesson,
 )
 from lattice_ml.workflows.net_oracle import measure_oracle, require_oracle
+from lattice_ml.workflows.net_ranking import rank
 from lattice_ml.workflows.net_results import Trained, largest, loss_of, show, tell
 from lattice_ml.workflows.protocol import protocol_of, torus_of
 
@@ -79,6 +80,8 @@ def compare_nets(config: DictConfig) -> None:
                     run.results["oracle"] = measure_oracle(config, system, tests)
             with run.step("report", "drawing and writing the report"):
                 tell(run, trained)
+                ranked = rank(trained)
+                run.results["ranking"] = [one._asdict() for one in ranked]
                 learned = {name: np.unique(training[name].values) for name in training.attrs["plan"]["points"]}
                 # Distributions are drawn of observables alone, not of numbers of worms.
                 targets = {} if "worms" in learned else all_targets(config, lesson, tests)
@@ -86,6 +89,9 @@ def compare_nets(config: DictConfig) -> None:
                 publish(loggers, run)
         page = run.finish()
         show(run, trained)
+        for one in ranked:
+            if one.lattice == torus_name(system.extents):
+                run.console.print(one.in_words(), highlight=False)
         run.show_end(page)
 
 

@@ -150,7 +150,8 @@ extern "C" __global__ void lines(
             --scale;
         }
     }
-    if (scale != 0) ratio = scale > 0 ? 1.0 : 0.0;
+    if (scale > 0) ratio = 1.0;
+    if (scale < 0) ratio = scale == -1 ? ratio * SMALL : 0.0;
     accepted[lane * (height + width) + first + line] += (u64)(min(ratio, 1.0) * UNIT);
     const u64 word = (u64)words.w1 << 21 | words.w2 >> 11;
     if (!(((double)word + 0.5) * 0x1p-53 < ratio)) return;

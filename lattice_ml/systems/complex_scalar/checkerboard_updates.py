@@ -201,8 +201,10 @@ def lines(
                 elif ratio < SMALL:
                     ratio *= LARGE
                     scale -= 1
-            if scale:
-                ratio = 1.0 if scale > 0 else 0.0
+            if scale > 0:
+                ratio = 1.0  # or more, which is accepted as well
+            elif scale < 0:
+                ratio = ratio * SMALL if scale == -1 else 0.0
             accepted[lane, first + line] += np.uint64(np.int64(min(ratio, 1.0) * UNIT))
             word = np.uint64(words[1, line]) << np.uint64(21) | np.uint64(words[2, line]) >> np.uint64(11)
             if (np.float64(np.int64(word)) + 0.5) * 2.0**-53 < ratio:

@@ -248,7 +248,7 @@ def test_times_must_increase(sampler, times):
 def test_other_user_errors(sampler):
     with pytest.raises(UserError, match="no whole numbers of updates"):
         sampler.validate(SYSTEM, POINT, (1.5,))
-    with pytest.raises(UserError, match="does not know the rules of ising: give system=complex_scalar"):
+    with pytest.raises(UserError, match="do not know the rules of ising: give system=complex_scalar"):
         sampler.validate(Ising((4, 4)), POINT, (1,))
     with pytest.raises(UserError, match="there is no algorithm 'cluster'"):
         ComplexScalarSampler("cluster")
