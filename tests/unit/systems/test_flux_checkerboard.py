@@ -221,11 +221,12 @@ def test_probability_of_every_change(extents, kind):
 
 
 @pytest.mark.parametrize("excess", [-1.0, -1e4, 1e4])
-def test_lines_whose_product_leaves_the_range_of_floats(excess):
-    """40,000 sites long: half of the links hold l = 6, and mu is such that the ratio is exp(excess) in the end."""
+@pytest.mark.parametrize("half", [0, 1], ids=["up first", "down first"])
+def test_lines_whose_product_leaves_the_range_of_floats(excess, half):
+    """40,000 sites long: a half of the links holds l = 6, and mu is such that the ratio is exp(excess) in the end."""
     system, length = ComplexScalar((40000, 2)), 40000
     state = np.zeros((4, length, 2), np.int16)
-    state[2, : length // 2] = 6
+    state[2, half * length // 2 : (half + 1) * length // 2] = 6
     copies = Checkerboard(system, [Lane({"eta": 4.01, "mu": 0.0}, 0, ())], 0, state[None], Cpu())
     words = np.empty((1, 4), np.uint32)
     rng.fill_words(copies.keys[2][0], 0, words)
@@ -233,8 +234,8 @@ def test_lines_whose_product_leaves_the_range_of_floats(excess):
     point = {"eta": 4.01, "mu": 0.0}
     new = changed(state, "line in time", (0, 0), sign)
     rest = log_weight(system, point, new) - log_weight(system, point, state)
-    half = length / 2 * (np.log(copies.factor[6, 1] * copies.by_two[0, 24, 1]) - rest / length)
-    assert abs(half) > 750  # half way, at excess = 0, float64 ends at exp(709)
+    between = length / 2 * (np.log(copies.factor[6, 1] * copies.by_two[0, 24, 1]) - rest / length)
+    assert abs(between) > 750  # half way, at excess = 0, float64 ends at exp(709)
     copies.fugacity[...] = np.exp((excess - rest) / length)
     height, width = copies.sizes
     none, one = np.zeros(1, np.uint64), np.ones(1, np.uint64)
