@@ -79,9 +79,19 @@ def verdict_in_words(path: str | Path) -> str:
     verdict = _read(Path(path))
     if verdict is None:
         return ""
-    words = "equilibrated" if verdict["passed"] else f"not equilibrated, and refused by training: {verdict['reason']}"
+    if verdict["passed"]:
+        words = f"equilibrated: {_resolution(verdict)}"
+    else:
+        words = f"not equilibrated, and refused by training: {verdict['reason']}"
     each = [f"{name} at {count} point{'s' * (count > 1)}" for name, count in taken(verdict).items()]
     return "; ".join([words, *([f"sampled by {' and '.join(each)}"] if each else [])])
+
+
+def _resolution(verdict: Mapping[str, Any]) -> str:
+    """How far apart starts were found, and from where on they are refused: what a verdict that passed can say."""
+    apart = [abs(found["z"]) for point in verdict["points"] for found in point["observables"].values()]
+    refused = stats.norm.isf(verdict["threshold"] / 2)
+    return f"hot and cold starts are at most {max(apart):.1f} standard errors apart, {refused:.1f} would be refused"
 
 
 def taken(verdict: Mapping[str, Any]) -> dict[str, int]:

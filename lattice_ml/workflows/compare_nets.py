@@ -140,13 +140,15 @@ def build_net(section: DictConfig, **shape: Any) -> LatticeCNN:
 
 def sample(config: DictConfig, run: Run) -> tuple[xr.Dataset, list[Test]]:
     """The training ensemble and the test ensembles, one for each torus; refuses what is not equilibrated."""
-    from lattice_ml.ensembles.equilibration import require_equilibrated
+    from lattice_ml.ensembles.equilibration import require_equilibrated, verdict_in_words
 
+    run.results["equilibration"] = {}
     found: dict[str, list[xr.Dataset]] = {}
     for part, section in ensembles(config).items():
         found[part] = build_family(config.system, config.sampler, section)
         for member in family(section):
             require_equilibrated(member.path, force=config.data.force)
+            run.results["equilibration"][Path(member.path).name] = verdict_in_words(member.path)
     run.results["protocol"] = {part: protocol_of(*datasets) for part, datasets in found.items()}
     (training,) = found.pop("ensemble")
     return training, [(part, dataset) for part, datasets in found.items() for dataset in datasets]

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 import pytest
+from scipy.stats import norm
 
 from lattice_ml.device import Cpu
 from lattice_ml.ensembles.equilibration import SIGNIFICANCE, assess, judge, require_equilibrated, verdict_in_words
@@ -81,7 +82,11 @@ def test_equilibrated(tmp_path):
     verdict = assess(SYSTEM, sampler, path)
     assert verdict["passed"], verdict["reason"]
     require_equilibrated(path)
-    assert verdict_in_words(path) == "equilibrated; sampled by straight at 2 points"
+    apart = [abs(found["z"]) for point in verdict["points"] for found in point["observables"].values()]
+    assert verdict_in_words(path) == (
+        f"equilibrated: hot and cold starts are at most {max(apart):.1f} standard errors apart, "
+        f"{norm.isf(verdict['threshold'] / 2):.1f} would be refused; sampled by straight at 2 points"
+    )
     point = verdict["points"][0]
     assert point["record"] == {"algorithm": "straight"}
     assert sum(point["winding"]["hot"]) == sum(point["winding"]["cold"]) == 200
