@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
+from rich.box import SIMPLE
 from rich.table import Table
 
 from lattice_ml.evaluation import Evaluation, summary
@@ -141,7 +142,7 @@ def show(run: Run, trained: list[Trained]) -> None:
     score = told_of(trained[0].evaluation, ()).score
     tori = trained[0].evaluation.tori("survey")
     title = f"{run.config.name}/{run.folder.name}: {LABELS[score]}, median over instances"
-    table = Table("net", "samples", "validation", *tori, title=title)
+    table = Table("net", "samples", "validation", *tori, title=title, box=SIMPLE, padding=(0, 0))  # seven in 80 columns
     for one in trained:
         values = [float(np.median(pooled(one.evaluation, score, torus))) for torus in tori]
         shown = [("-" if np.isnan(v) else f"{v:.3g}" if score == "mse" else f"{v:.5f}") for v in values]
