@@ -76,7 +76,7 @@ def require_known(section: Mapping[Any, Any], prefix: str, known: frozenset[str]
         if str(key) not in known:
             close = difflib.get_close_matches(str(key), sorted(known), n=1)
             meant = f"did you mean {prefix}{close[0]}? " if close else ""
-            raise UserError(f"there is no setting {prefix + str(key)!r}: {meant}There is {', '.join(sorted(known))}.")
+            raise UserError(f"there is no setting {prefix + str(key)!r}: {meant}There are {', '.join(sorted(known))}.")
 
 
 @functools.cache

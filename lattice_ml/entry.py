@@ -154,7 +154,7 @@ def _unknown_choice(missing: str, options: object) -> str:
         known = sorted(path.stem for path in (CONF / group).glob("*.yaml"))
     close = difflib.get_close_matches(given, known, n=1, cutoff=0.4)
     meant = f"did you mean {group}={close[0]}? " if close else ""
-    return f"there is no {group} '{given}': {meant}There is {', '.join(known) or 'none'}."
+    return f"there is no {group} '{given}': {meant}There are {', '.join(known) or 'none'}."
 
 
 def _first_line(message: str) -> str:

@@ -41,6 +41,7 @@ def fit(
     try:
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", ".*LeafSpec.*", FutureWarning)  # between Lightning and torch alone
+            warnings.filterwarnings("ignore", ".*exists and is not empty")  # of a run that goes on
             trainer.fit(task, datamodule=data, ckpt_path=resume, weights_only=True)
     except SystemExit:
         if trainer.received_sigterm:

@@ -49,6 +49,9 @@ def open_loggers(config: DictConfig, run: Run) -> Iterator[list[Logger]]:
                 own |= {"name": f"{config.name}/{run.folder.name}", "group": config.name, "offline": not logged_in()}
                 os.environ.setdefault("WANDB_SILENT", "true")
             loggers.append(build(logger, **own))
+            if isinstance(loggers[-1], WandbLogger):
+                # Lightning passes it always, and W&B warns that it has no effect.
+                loggers[-1]._wandb_init.pop("anonymous", None)
         for logger in loggers:
             with redacted_command_line():
                 logger.log_hyperparams(public(config))

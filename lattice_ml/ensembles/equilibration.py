@@ -18,7 +18,7 @@ import numpy as np
 from scipy import stats
 
 from lattice_ml.ensembles.atomic import disk_errors
-from lattice_ml.ensembles.hot_and_cold import LARGEST_TAU, compare
+from lattice_ml.ensembles.hot_and_cold import BOTH, LARGEST_TAU, compare
 from lattice_ml.ensembles.layout import VERDICT
 from lattice_ml.ensembles.store import open_ensemble, points_of
 from lattice_ml.errors import UserError
@@ -26,8 +26,6 @@ from lattice_ml.files import write_file
 from lattice_ml.systems.base import Point, Sampler, System
 
 SCHEMA = "lattice_ml.equilibration/1"
-BOTH = "hot_and_cold"
-"""The start of which even replicas are cold and odd ones hot."""
 SIGNIFICANCE = 1e-3
 
 

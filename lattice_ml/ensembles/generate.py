@@ -20,6 +20,7 @@ import numpy as np
 
 from lattice_ml.ensembles.atomic import disk_errors, lock, remove_partials
 from lattice_ml.ensembles.claims import Claims, living
+from lattice_ml.ensembles.hot_and_cold import BOTH, require_blocks
 from lattice_ml.ensembles.layout import Chunk, all_chunks, replica_bytes, replicas_of
 from lattice_ml.ensembles.metadata import check_store
 from lattice_ml.ensembles.plan import Plan
@@ -102,6 +103,8 @@ def prepare(system: System, sampler: Sampler, plan: Plan, path: str | Path) -> N
     for point in plan.points:
         system.validate(point)
         sampler.validate(system, point, plan.times(point))
+    if system.watched and plan.protocol.start == BOTH:
+        require_blocks(plan.replicas, plan.samples)
     require_space(path, system, plan, set(all_chunks(system, plan)) - done_chunks(path))
     prepare_store(path, system, sampler, plan)
 

@@ -33,10 +33,21 @@ from lattice_ml.errors import UserError
 BLOCKS, SHORTEST_BLOCK = 32, 5
 LARGEST_TAU, LAGS, LONG = 0.75, 3, 1000
 EVENTS, LEAST_EXPECTED = 20, 5.0
+BOTH = "hot_and_cold"
+"""The start of which even replicas are cold and odd ones hot."""
 WINDING = "Q"
 """The observable whose histogram is compared where it takes whole values alone."""
 
 Series = Mapping[str, np.ndarray]
+
+
+def require_blocks(replicas: int, samples: int) -> None:
+    """Raise ``UserError`` unless there are two blocks of either kind of start, to tell the errors of their means."""
+    if (replicas // 2) * samples < 2:
+        raise UserError(
+            "an ensemble of so few configurations cannot show that it is equilibrated: give at least two from hot and "
+            "two from cold starts at every point, e.g. ensemble.replicas=4."
+        )
 
 
 def compare(chains: Series, watched: tuple[str, ...], closed: bool = True) -> dict[str, Any]:
@@ -55,12 +66,8 @@ def compare(chains: Series, watched: tuple[str, ...], closed: bool = True) -> di
 
 def _starts(chains: np.ndarray) -> dict[str, Any]:
     """Means of cold and hot replicas with blocked errors, their difference in standard errors, and its p."""
+    require_blocks(*chains.shape)
     blocks = [_blocks(chains[start::2]) for start in (0, 1)]
-    if min(b.size for b in blocks) < 2:
-        raise UserError(
-            "an ensemble of so few configurations cannot show that it is equilibrated: give at least two from hot and "
-            "two from cold starts at every point, e.g. ensemble.replicas=4."
-        )
     cold, hot = (float(chains[start::2].mean()) for start in (0, 1))
     squares = [float(b.var(ddof=1)) / b.size for b in blocks]
     total = sum(squares)

@@ -185,7 +185,8 @@ def _span(name: str, given: str) -> list[float]:
         start, stop, step = (_number(f"ensemble.grid.{name}", float(part)) for part in given.split(":"))
     except ValueError:
         raise UserError(
-            f"ensemble.grid.{name} = {given} is no span: give start:stop:step, e.g. 0.2:1.0:0.01, or a list."
+            f"ensemble.grid.{name} = {given} is no span: give start:stop:step, e.g. 0.2:1.0:0.01, a list, or a number "
+            "without quotes."
         ) from None
     if not step > 0 or stop < start:
         raise UserError(

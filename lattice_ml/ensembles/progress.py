@@ -40,14 +40,16 @@ def _bar(label: str, total: float) -> Iterator[Report]:
 @contextmanager
 def _lines(label: str, total: float) -> Iterator[Report]:
     started = printed = time.monotonic()
+    first: tuple[float, float] | None = None  # time and work of the first report, before which much is compiled
 
     def report(done: float) -> None:
-        nonlocal printed
+        nonlocal printed, first
         now = time.monotonic()
-        if now - printed < LINE_EVERY or done <= 0:
+        first = first or (now, done)
+        if now - printed < LINE_EVERY or done <= first[1]:
             return
         printed = now
-        left = (now - started) * max(total - done, 0) / done
+        left = (now - first[0]) * max(total - done, 0) / (done - first[1])
         print(f"{label}: {done / total:.0%} done, {left:.0f} s left", flush=True)
 
     yield report

@@ -41,6 +41,8 @@ def write(run_folder: Path | str) -> Path:
     source = published(results)
     boundaries = [_boundary(row, source) for row in items(results.get("boundaries")) if isinstance(row, Mapping)]
     methods = {row["method"] for row in boundaries}
+    metrics = [_metric(name, value, source) for name, value in table(results.get("metrics")).items()]
+    quoted = any(row["published"] for row in (*boundaries, *metrics))  # else there is nothing to give credit for
     page = template("page.html").render(
         experiment=str(results.get("experiment", folder.name)),
         run=results.get("run", folder.name),
@@ -50,10 +52,10 @@ def write(run_folder: Path | str) -> Path:
         warnings=[*complaints, *figure_complaints, *items(results.get("warnings"))],
         boundaries=boundaries,
         method=methods.pop() if len(methods) == 1 else None,
-        published=_credit(source, results),
+        published=_credit(source, results) if quoted else None,
         hero=next((figure for figure in figures if figure["name"] == HERO), None),
         figures=[figure for figure in figures if figure["name"] != HERO],
-        metrics=[_metric(name, value, source) for name, value in table(results.get("metrics")).items()],
+        metrics=metrics,
         tables=[entry for entry in items(results.get("tables")) if isinstance(entry, Mapping)],
         transitions=_transitions(results.get("labels")),
         labels=flat({k: v for k, v in table(results.get("labels")).items() if k != "transitions"}),

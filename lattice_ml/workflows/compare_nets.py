@@ -37,7 +37,7 @@ from lattice_ml.workflows.net_data import (
     read_lesson,
 )
 from lattice_ml.workflows.net_oracle import measure_oracle, require_oracle
-from lattice_ml.workflows.net_ranking import rank
+from lattice_ml.workflows.net_ranking import rank, tables
 from lattice_ml.workflows.net_results import Trained, largest, loss_of, show, tell
 from lattice_ml.workflows.protocol import protocol_of, torus_of
 
@@ -82,6 +82,7 @@ def compare_nets(config: DictConfig) -> None:
                 tell(run, trained)
                 ranked = rank(trained)
                 run.results["ranking"] = [one._asdict() for one in ranked]
+                run.results["tables"] = tables(ranked, config.data.members, run.results["equilibration"])
                 learned = {name: np.unique(training[name].values) for name in training.attrs["plan"]["points"]}
                 # Distributions are drawn of observables alone, not of numbers of worms.
                 targets = {} if "worms" in learned else all_targets(config, lesson, tests)
@@ -175,8 +176,11 @@ def learn(
     folder = folder_of(config, run, name, samples)
     told = load(folder / EVALUATION)
     if told is None:
-        run.console.print(f"{name} on {samples:,} configurations", highlight=False)
-        own = with_epochs(config, size, len(data.train_dataloader()))
+        batches = len(data.train_dataloader())
+        own = with_epochs(config, size, batches)
+        run.console.print(
+            f"{name} on {samples:,} configurations, {own.trainer.max_epochs * batches:,} steps", highlight=False
+        )
         fit_members(own, run, folder, task, data, loggers if folder == run.folder else [], callbacks)
         validation = data.index["val"].unique()
         task.to(data.states.device)

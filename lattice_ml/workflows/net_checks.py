@@ -45,8 +45,8 @@ def require_comparable(config: DictConfig, system: System) -> None:
     own = tori["ensemble"][0]
     if own not in tori["survey"]:
         raise UserError(
-            f"the survey leaves out {own}, the lattice of the training, and a net that flattens can be tested on no "
-            "other: add it to survey.extents."
+            f"the survey leaves out {own}, the lattice of the training, on which all nets are compared: add it to "
+            "survey.extents."
         )
     _require_apart(plans, tori)
 

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Mapping, Sequence
 from itertools import pairwise
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from scipy import stats
 
-from lattice_ml.workflows.net_results import Trained, all_tori, pooled, told_of
+from lattice_ml.workflows.net_results import LABELS, Trained, all_tori, pooled, told_of
 
 
 class Ranking(NamedTuple):
@@ -30,6 +31,27 @@ class Ranking(NamedTuple):
         return f"{self.lattice}, {self.samples:,} samples: {', '.join([self.order[0], *others])}"
 
 
+def tables(ranked: Sequence[Ranking], instances: int, verdicts: Mapping[str, str]) -> list[dict[str, Any]]:
+    """For the report: the rankings, and what is said of the equilibrium of every store."""
+    found = []
+    if ranked:
+        rows = [[f"{one.samples:,}", one.lattice, ", ".join(one.order), _each(one.p)] for one in ranked]
+        found.append(
+            {
+                "title": "Ranking",
+                "columns": ["samples", "lattice", "nets, best first", "p"],
+                "rows": rows,
+                "note": f"By the median {LABELS[ranked[0].score]}; p of one-sided rank tests over {instances} "
+                "instances that a net is no better than the next, at least "
+                f"{1 / math.comb(2 * instances, instances):.1g}.",
+            }
+        )
+    rows = [[store, verdict] for store, verdict in verdicts.items() if verdict]
+    if rows:
+        found.append({"title": "Equilibration", "columns": ["ensemble", "verdict"], "rows": rows, "note": ""})
+    return found
+
+
 def rank(trained: Sequence[Trained]) -> list[Ranking]:
     """A ranking for every size of the training set and every lattice of the survey that several nets were tested on."""
     found = []
@@ -42,6 +64,10 @@ def rank(trained: Sequence[Trained]) -> list[Ranking]:
             if len(tested) > 1:
                 found.append(_rank(samples, lattice, score, tested))
     return found
+
+
+def _each(p: Sequence[float]) -> str:
+    return ", ".join(f"{value:.2g}" for value in p)
 
 
 def _rank(samples: int, lattice: str, score: str, tested: dict[str, np.ndarray]) -> Ranking:

@@ -88,7 +88,8 @@ class ActiveIsingSampler:
         """Raise ``UserError`` where the algorithm of this point does not reach: too cold, hops too rare, bad times."""
         if not isinstance(system, ActiveIsing):
             raise UserError(
-                f"sampler=active_ising does not know the rules of {system.name}: give sampler={system.name} too."
+                f"sampler=active_ising does not know the rules of {system.name}: give system=active_ising, or the "
+                f"sampler of {system.name}, one of conf/sampler/."
             )
         algorithm = self.settings(point)["algorithm"]
         if algorithm == "random_sequential" and point["T"] < COLDEST:

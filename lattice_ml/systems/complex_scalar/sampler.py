@@ -50,7 +50,10 @@ class ComplexScalarSampler:
     def validate(self, system: ComplexScalar, point: Point, times: Sequence[float]) -> None:
         """Raise ``UserError`` on another system, or times that are no whole updates or do not increase from above 0."""
         if not isinstance(system, ComplexScalar):
-            raise UserError(f"flux samplers do not know the rules of {system.name}: give system=complex_scalar.")
+            raise UserError(
+                f"samplers of fluxes do not know the rules of {system.name}: give system=complex_scalar, or the "
+                f"sampler of {system.name}, one of conf/sampler/."
+            )
         if any(time != round(time) for time in times):
             raise UserError(
                 f"read-out times {list(times)} are no whole numbers of updates: give such times in ensemble.protocol, "

@@ -33,7 +33,10 @@ class IsingSampler:
     def validate(self, system: Ising, point: Point, times: Sequence[float]) -> None:
         """Raise ``UserError`` on another system, or times that are no whole sweeps or do not increase from above 0."""
         if not isinstance(system, Ising):
-            raise UserError(f"sampler=ising does not know the rules of {system.name}: give system=ising too.")
+            raise UserError(
+                f"sampler=ising does not know the rules of {system.name}: give system=ising, or the sampler of "
+                f"{system.name}, one of conf/sampler/."
+            )
         if any(time != round(time) for time in times):
             raise UserError(
                 f"read-out times {list(times)} are no whole numbers of sweeps: give such times in ensemble.protocol, "

@@ -232,10 +232,11 @@ def test_a_damaged_verdict(tmp_path, refused, content):
     assert "and it is made anew" in refused(assess, SYSTEM, Straight(), path)
 
 
-@pytest.mark.parametrize("replicas", [1, 2])
-def test_too_few_to_tell(tmp_path, refused, replicas):
-    path = sampled(tmp_path / "few.zarr", Straight(), replicas=replicas, samples=1)
-    assert "so few configurations" in refused(assess, SYSTEM, Straight(), path)
+@pytest.mark.parametrize("replicas", [1, 2, 3])
+def test_too_few_to_tell_are_refused_before_they_are_sampled(tmp_path, refused, replicas):
+    path = tmp_path / "few.zarr"
+    assert "so few configurations" in refused(sampled, path, Straight(), replicas=replicas, samples=1)
+    assert not path.exists()
 
 
 def test_a_verdict_is_plain_json(tmp_path):
