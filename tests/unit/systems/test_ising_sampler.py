@@ -155,7 +155,7 @@ def test_settings():
     assert sampler.settings(POINT) == {"algorithm": "checkerboard", "version": 1}
     assert sampler.lanes_at_once(SYSTEM, POINT, 10) == 1
     with pytest.raises(
-        UserError, match="does not know the rules of active_ising: give system=ising, or the sampler of active_ising"
+        UserError, match="rules of active_ising: give system=ising, or the sampler of active_ising"
     ):
         sampler.validate(ActiveIsing((9, 6)), POINT, (1,))  # pyright: ignore[reportArgumentType]
     with pytest.raises(UserError, match="no device 'tpu'"):
