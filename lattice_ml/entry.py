@@ -21,7 +21,7 @@ from omegaconf import DictConfig
 from omegaconf.errors import OmegaConfBaseException
 
 from lattice_ml.composing import CheckedLoader, check_places, one_line, says_trust
-from lattice_ml.config import CONF, validate
+from lattice_ml.config import CONF, known_names, validate
 from lattice_ml.errors import UserError
 from lattice_ml.redaction import redact
 
@@ -157,12 +157,21 @@ def _unknown_choice(missing: str, options: object) -> str:
     return f"there is no {group} '{given}': {meant}There are {', '.join(known) or 'none'}."
 
 
+def _meant(setting: str) -> str:
+    """``did you mean data.sizes? `` if the group of the setting has one that is written alike."""
+    group, dot, given = setting.rpartition(".")
+    known = sorted(known_names(group or ".")) if (CONF / group).is_dir() else []
+    close = difflib.get_close_matches(given, known, n=1)
+    return f"did you mean {group}{dot}{close[0]}? " if close else ""
+
+
 def _first_line(message: str) -> str:
     """Hydra's and OmegaConf's messages are several lines: the first says what, a later one why."""
     lines = [line.strip() for line in message.splitlines() if line.strip()]
     override = re.match(r"Could not override '([^']+)'", lines[0])
     if override:
-        return f"there is no setting '{override[1]}': `--cfg job` after the command prints all there are."
+        said = f"there is no setting '{override[1]}': {_meant(override[1])}"
+        return f"{said}`--cfg job` after the command prints all there are."
     multiple = re.match(r"You must specify '([^']+)'", lines[0])
     if multiple:
         choices = ", ".join(sorted(path.stem for path in (CONF / multiple[1]).glob("*.yaml")))

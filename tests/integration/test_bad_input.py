@@ -23,6 +23,8 @@ MISTAKES = [
     ("train.py", ["experiment=aim_quick", "ensemble.grid.rho0=[0.5]"], "nearest density that is one is rho0 = 0.500"),
     ("train.py", ["experiment=aim_quick", "ensemble.extents=[81,28]"], "multiples of 9"),
     ("train.py", ["experiment=aim_quick", "ensemble.grids.T=[0.3]"], "there is no setting 'ensemble.grids.T'"),
+    ("train.py", ["experiment=flux_toy", "data.size=3"], "did you mean data.sizes?"),
+    ("train.py", ["experiment=aim_quick", "sead=3"], "did you mean seed?"),
     ("train.py", ["experiment=aim_quick", "trainer.max_epochs=0"], "trainer.max_epochs = 0"),
     ("train.py", ["experiment=aim_quick", "data.split=[0.9,0.1,0.1]"], "data.split=[0.6,0.2,0.2]"),
     ("train.py", ["experiment=aim_quick", "ensemble.replicas=2"], "give at least three"),

@@ -154,9 +154,7 @@ def test_settings():
     sampler.validate(SYSTEM, POINT, (1, 2.0))
     assert sampler.settings(POINT) == {"algorithm": "checkerboard", "version": 1}
     assert sampler.lanes_at_once(SYSTEM, POINT, 10) == 1
-    with pytest.raises(
-        UserError, match="rules of active_ising: give system=ising, or the sampler of active_ising"
-    ):
+    with pytest.raises(UserError, match="rules of active_ising: give system=ising, or the sampler of active_ising"):
         sampler.validate(ActiveIsing((9, 6)), POINT, (1,))  # pyright: ignore[reportArgumentType]
     with pytest.raises(UserError, match="no device 'tpu'"):
         IsingSampler("tpu")
