@@ -101,11 +101,17 @@ def architectures(config: DictConfig, system: System) -> dict[str, DictConfig]:
 
     Each is built once, so that a mistake is told before any work.
     """
-    for name in config.workflow.get("own_task") or {}:
-        if name not in (config.models or {}):
+    own = config.workflow.get("own_task") or {}
+    if own and not config.models:
+        raise UserError(
+            f"workflow.own_task has settings for {' and '.join(map(str, own))}, and one net is trained alone: give "
+            "workflow.own_task=null and settings of the task, e.g. task.lr=1e-3."
+        )
+    for name in own:
+        if name not in config.models:
             raise UserError(
                 f"workflow.own_task names {name}, which is not compared: give settings of "
-                f"{' or '.join(map(str, config.models)) if config.models else 'the task instead, e.g. task.lr=1e-3'}."
+                f"{' or '.join(map(str, config.models))}."
             )
     if config.models:
         for name, section in config.models.items():

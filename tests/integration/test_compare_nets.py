@@ -144,6 +144,7 @@ def test_a_killed_comparison_goes_on_to_the_same_nets(finished: tuple[Path, str]
         (["experiment=flux_toy", "survey.extents=[[6,2],[9,5]]"], "add it to survey.extents"),
         (["experiment=flux_toy", "+workflow.own_task.FLAT.lr=1e-3"], "names FLAT"),
         (["experiment=flux_toy", "+workflow.own_task.FL.rate=1e-3"], "has no setting 'rate'"),
+        (["experiment=flux_detection", "models=null"], "give workflow.own_task=null"),
         (["experiment=flux_toy", "survey=null"], "give a survey"),
         (["experiment=flux_toy", "data.steps=[100]"], "a number of steps for each size"),
         (["experiment=flux_toy", "model@oracle=flux/st"], "not the layers of an oracle"),

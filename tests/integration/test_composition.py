@@ -60,8 +60,8 @@ NETS = {
     "ising: answer_queries": (*SPINS, "task=answer_queries", "question=correlation"),
     "complex_scalar: regress_observables": ("experiment=flux_toy", "models=null", "data.sizes=[400]"),
     "complex_scalar: detect_violations": (
-        "experiment=flux_detection_quick", "models=null", "ensemble=flux_toy_worms", "ensemble@survey=flux_toy_worms",
-        "survey.seed=1", "data.members=2", "trainer.max_epochs=1",
+        "experiment=flux_detection_quick", "models=null", "workflow.own_task=null", "ensemble=flux_toy_worms",
+        "ensemble@survey=flux_toy_worms", "survey.seed=1", "data.members=2", "trainer.max_epochs=1",
     ),
     "complex_scalar: count_violations": (
         "experiment=flux_counting_quick", "models=null", "ensemble=flux_toy_worms", "ensemble@survey=flux_toy_worms",
