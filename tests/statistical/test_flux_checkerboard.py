@@ -68,9 +68,9 @@ def test_table_of_the_specification(extents, mu, closings):
         assert_equals(found[name], expected, sharpness)
 
 
-DENSE = {  # largest charge and states of the transfer matrix; auto takes the hybrid
-    ((50, 2), 1.5): (16, {"nodes": 10, "angles": 21}),
-    ((60, 4), 1.25): (14, {}),
+DENSE = {  # chains; largest charge and states of the transfer matrix; auto takes the hybrid
+    ((50, 2), 1.5): (80, 16, {"nodes": 10, "angles": 21}),
+    ((60, 4), 1.25): (32, 14, {}),
 }
 
 
@@ -80,21 +80,21 @@ def test_what_auto_takes_in_dense_phases(extents, mu):
     """n and |phi|^2 within 3 standard errors <= 1e-3, P(Q) by chi-square, of configurations as a store holds them."""
     system, point = ComplexScalar(extents), {"eta": 4.01, "mu": mu}
     assert pilot(system, point).algorithm == "hybrid"
-    largest, how = DENSE[extents, mu]
+    chains, largest, how = DENSE[extents, mu]
     n, phi2, shares = exact(extents, 4.01, mu, largest=largest, **how)
-    lanes = [Lane(point, replica, tuple(range(32, 4032))) for replica in range(32)]
+    lanes = [Lane(point, replica, tuple(range(32, 4032))) for replica in range(chains)]
     states = ComplexScalarSampler("auto", "cpu").sample(system, lanes, 6, "hot_and_cold", lambda work: None)
     found = [system.observables(chain, point) for chain in states]  # one chain at a time is in memory
-    chains = {name: np.stack([chain[name] for chain in found]) for name in ("n", "Q", "phi2")}
-    assert_equals(chains["n"], n, 1e-3, sigmas=3)
-    assert_equals(chains["phi2"], phi2, 1e-3, sigmas=3)
-    charges = np.rint(chains["Q"])
-    assert np.array_equal(charges, chains["Q"])
+    read = {name: np.stack([chain[name] for chain in found]) for name in ("n", "Q", "phi2")}
+    assert_equals(read["n"], n, 1e-3, sigmas=3)
+    assert_equals(read["phi2"], phi2, 1e-3, sigmas=3)
+    charges = np.rint(read["Q"])
+    assert np.array_equal(charges, read["Q"])
     expected = {q: share * charges.size for q, share in shares.items() if share * charges.size >= 20}
     rest = charges.size - sum(expected.values())
     counts = {q: np.sum(charges == q) for q in expected}
     statistic = sum((counts[q] - expected[q]) ** 2 / expected[q] for q in expected)
-    tau = integrated_time(chains["Q"]).tau  # 1/2 of independent counts, which vary less than correlated ones
+    tau = integrated_time(read["Q"]).tau  # 1/2 of independent counts, which vary less than correlated ones
     print(f"chi-square {statistic / (2 * tau):.1f}, {len(expected) - 1} degrees of freedom, tau {tau:.2f}")
     assert statistic / max(2 * tau, 1.0) < chi2.ppf(0.9973, len(expected) - 1)
     assert charges.size - sum(counts.values()) < rest + 5 * np.sqrt(rest) + 3

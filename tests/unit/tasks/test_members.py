@@ -210,9 +210,12 @@ def test_impossible_settings_are_refused(options, sentence):
 def test_a_configuration_builds_every_task_and_net(name, model_name, outputs):
     model = OmegaConf.load(CONF / "model" / "flux" / f"{model_name}.yaml")
     section = OmegaConf.load(CONF / "task" / f"{name}.yaml")
+    (by_hand, _), section = section.defaults, OmegaConf.masked_copy(section, [k for k in section if k != "defaults"])
     net = Members.initialise(lambda: build(model, in_channels=4, extents=EXTENTS, outputs=outputs), 2, seed=0)
     task = build(section, net=net, system=SYSTEM)
     assert task.predict(states()[:3]).shape == (2, 3, outputs)
+    oracle = OmegaConf.load(CONF / "model" / f"{by_hand['/model@_global_.oracle']}.yaml")
+    task.oracle(build(oracle, in_channels=4, extents=EXTENTS, outputs=outputs), SYSTEM, {"eta": 4.01, "mu": 1.0})
     with pytest.raises(UserError, match="has no setting 'patients'"):
         build(OmegaConf.merge(section, {"patients": 3}), net=net, system=SYSTEM)
 
