@@ -74,9 +74,14 @@ def require_known(section: Mapping[Any, Any], prefix: str, known: frozenset[str]
     """Raise ``UserError`` on a key of a section that nothing reads; ``prefix``: the section's name and a dot."""
     for key in section:
         if str(key) not in known:
-            close = difflib.get_close_matches(str(key), sorted(known), n=1)
-            meant = f"did you mean {prefix}{close[0]}? " if close else ""
+            meant = did_you_mean(str(key), prefix, known)
             raise UserError(f"there is no setting {prefix + str(key)!r}: {meant}There are {', '.join(sorted(known))}.")
+
+
+def did_you_mean(key: str, prefix: str, known: frozenset[str]) -> str:
+    """``did you mean data.sizes? `` if a known name is written alike, else nothing."""
+    close = difflib.get_close_matches(key, sorted(known), n=1)
+    return f"did you mean {prefix}{close[0]}? " if close else ""
 
 
 @functools.cache

@@ -21,7 +21,7 @@ from omegaconf import DictConfig
 from omegaconf.errors import OmegaConfBaseException
 
 from lattice_ml.composing import CheckedLoader, check_places, one_line, says_trust
-from lattice_ml.config import CONF, known_names, validate
+from lattice_ml.config import CONF, did_you_mean, known_names, validate
 from lattice_ml.errors import UserError
 from lattice_ml.redaction import redact
 
@@ -158,11 +158,9 @@ def _unknown_choice(missing: str, options: object) -> str:
 
 
 def _meant(setting: str) -> str:
-    """``did you mean data.sizes? `` if the group of the setting has one that is written alike."""
+    """The setting of the same group that is written alike, if there is one."""
     group, dot, given = setting.rpartition(".")
-    known = sorted(known_names(group or ".")) if (CONF / group).is_dir() else []
-    close = difflib.get_close_matches(given, known, n=1)
-    return f"did you mean {group}{dot}{close[0]}? " if close else ""
+    return did_you_mean(given, group + dot, known_names(group or ".")) if (CONF / group).is_dir() else ""
 
 
 def _first_line(message: str) -> str:

@@ -121,11 +121,16 @@ def sample_shard(system: DictConfig, sampler: DictConfig, ensemble: DictConfig, 
     return there, chunks
 
 
-def _campaign(system: DictConfig, sampler: DictConfig, ensemble: DictConfig) -> tuple[System, Sampler, Plan, Path]:
+def plan_of(ensemble: DictConfig) -> Plan:
+    """The plan that the configuration of an ensemble states."""
     plain: Any = OmegaConf.to_container(ensemble, resolve=True)
-    plan = build_plan(plain)
+    return build_plan(plain)
+
+
+def _campaign(system: DictConfig, sampler: DictConfig, ensemble: DictConfig) -> tuple[System, Sampler, Plan, Path]:
+    plan = plan_of(ensemble)
     trajectories = len(plan.points) * plan.replicas
-    return build_system(system, ensemble), build(sampler, trajectories=trajectories), plan, Path(plain["path"])
+    return build_system(system, ensemble), build(sampler, trajectories=trajectories), plan, Path(ensemble.path)
 
 
 def seed_everything(seed: int) -> None:

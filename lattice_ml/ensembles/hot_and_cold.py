@@ -82,8 +82,6 @@ def _starts(chains: np.ndarray) -> dict[str, Any]:
 def _blocks(chains: np.ndarray) -> np.ndarray:
     """Means of blocks of equal length, some ``BLOCKS`` in all, within chains ``[replica, sample]``; at least two."""
     replicas, samples = chains.shape
-    if not replicas:
-        return np.empty(0)
     pieces = max(1, min(BLOCKS // replicas, samples // SHORTEST_BLOCK))
     if replicas * pieces < 2:
         pieces = min(2, samples)

@@ -37,9 +37,9 @@ from lattice_ml.workflows.net_data import (
     read_lesson,
 )
 from lattice_ml.workflows.net_oracle import measure_oracle, require_oracle
-from lattice_ml.workflows.net_ranking import rank, tables
+from lattice_ml.workflows.net_ranking import rank, table
 from lattice_ml.workflows.net_results import Trained, largest, loss_of, show, tell
-from lattice_ml.workflows.protocol import protocol_of, torus_of
+from lattice_ml.workflows.protocol import protocol_of, torus_of, verdict_table
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -82,7 +82,10 @@ def compare_nets(config: DictConfig) -> None:
                 tell(run, trained)
                 ranked = rank(trained)
                 run.results["ranking"] = [one._asdict() for one in ranked]
-                run.results["tables"] = tables(ranked, config.data.members, run.results["equilibration"])
+                run.results["tables"] = [
+                    *([table(ranked, config.data.members)] if ranked else []),
+                    verdict_table(run.results["equilibration"]),
+                ]
                 learned = {name: np.unique(training[name].values) for name in training.attrs["plan"]["points"]}
                 # Distributions are drawn of observables alone, not of numbers of worms.
                 targets = {} if "worms" in learned else all_targets(config, lesson, tests)

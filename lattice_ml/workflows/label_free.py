@@ -21,10 +21,18 @@ from lattice_ml.loggers import open_loggers, publish
 from lattice_ml.phases.label_free import Indicators, indicators, peaks
 from lattice_ml.phases.truth import true_boundaries
 from lattice_ml.run import ENTRY, Run, open_run
-from lattice_ml.runtime import build, build_ensemble, build_system, ensembles, prepare_ensemble, seed_everything
+from lattice_ml.runtime import (
+    build,
+    build_ensemble,
+    build_system,
+    ensembles,
+    plan_of,
+    prepare_ensemble,
+    seed_everything,
+)
 from lattice_ml.workflows.committee_checks import require_strengths
 from lattice_ml.workflows.committee_parts import Part
-from lattice_ml.workflows.phase_checks import plan_of, require_disjoint
+from lattice_ml.workflows.phase_checks import require_disjoint
 from lattice_ml.workflows.phase_committee import judge
 from lattice_ml.workflows.phase_training import label
 from lattice_ml.workflows.protocol import tell_protocols

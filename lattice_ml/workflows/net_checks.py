@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 from hydra.utils import get_class
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig
 
 from lattice_ml.ensembles.family import torus_name
-from lattice_ml.ensembles.plan import Plan, build_plan, shared_trajectory
+from lattice_ml.ensembles.plan import Plan, shared_trajectory
 from lattice_ml.errors import UserError
-from lattice_ml.runtime import ensembles, family
+from lattice_ml.runtime import ensembles, family, plan_of
 from lattice_ml.systems.base import System
 from lattice_ml.tasks.members import MemberTask
 
@@ -34,7 +34,7 @@ def require_comparable(config: DictConfig, system: System) -> None:
         raise UserError("workflow=compare_nets trains from the beginning: leave out ckpt_path.")
     if config.trainer.get("strategy") is not None or config.trainer.devices not in (1, "1", "auto"):
         raise UserError("the instances of a net train in one process: leave out trainer=ddp and trainer.devices.")
-    plans = {part: _plan(section) for part, section in ensembles(config).items()}
+    plans = {part: plan_of(section) for part, section in ensembles(config).items()}
     if "survey" not in plans:
         raise UserError("nets are compared on test ensembles: give a survey, e.g. ensemble@survey=flux_generalisation.")
     question: Any = task  # which may have no such method, for all that issubclass tells
@@ -72,8 +72,3 @@ def _require_apart(plans: dict[str, Plan], tori: dict[str, list[str]]) -> None:
                     f"{part} and {other} both hold {shown} on {both[0]} with the "
                     f"same seed, which are the same trajectories: leave the point out, or give another {part}.seed."
                 )
-
-
-def _plan(section: DictConfig) -> Plan:
-    plain: Any = OmegaConf.to_container(section, resolve=True)
-    return build_plan(plain)

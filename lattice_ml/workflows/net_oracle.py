@@ -6,13 +6,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from hydra.utils import get_class
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig
 
-from lattice_ml.ensembles.plan import build_plan
 from lattice_ml.ensembles.store import points_of
 from lattice_ml.errors import UserError
 from lattice_ml.nets.members import Members
-from lattice_ml.runtime import build
+from lattice_ml.runtime import build, plan_of
 from lattice_ml.tasks.members import MemberTask
 from lattice_ml.workflows.net_data import Test, cases
 
@@ -26,8 +25,7 @@ def require_oracle(config: DictConfig, system: System) -> None:
         return
     if not hasattr(get_class(config.task._target_), "oracle"):
         raise UserError(f"{config.task._target_} has no weights that answer exactly: give oracle=null.")
-    plain: Any = OmegaConf.to_container(config.ensemble, resolve=True)
-    set_by_hand(config, system, build_plan(plain).points[0])
+    set_by_hand(config, system, plan_of(config.ensemble).points[0])
 
 
 def measure_oracle(config: DictConfig, system: System, tests: list[Test]) -> list[dict[str, Any]]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from itertools import pairwise
 from typing import Any, NamedTuple
 
@@ -31,43 +31,31 @@ class Ranking(NamedTuple):
         return f"{self.lattice}, {self.samples:,} samples: {', '.join([self.order[0], *others])}"
 
 
-def tables(ranked: Sequence[Ranking], instances: int, verdicts: Mapping[str, str]) -> list[dict[str, Any]]:
-    """For the report: the rankings, and what is said of the equilibrium of every store."""
-    found = []
-    if ranked:
-        rows = [[f"{one.samples:,}", one.lattice, ", ".join(one.order), _each(one.p)] for one in ranked]
-        found.append(
-            {
-                "title": "Ranking",
-                "columns": ["samples", "lattice", "nets, best first", "p"],
-                "rows": rows,
-                "note": f"By the median {LABELS[ranked[0].score]}; p of one-sided rank tests over {instances} "
-                "instances that a net is no better than the next, at least "
-                f"{1 / math.comb(2 * instances, instances):.1g}.",
-            }
-        )
-    rows = [[store, verdict] for store, verdict in verdicts.items() if verdict]
-    if rows:
-        found.append({"title": "Equilibration", "columns": ["ensemble", "verdict"], "rows": rows, "note": ""})
-    return found
+def table(ranked: Sequence[Ranking], instances: int) -> dict[str, Any]:
+    """The rankings for the report."""
+    return {
+        "title": "Ranking",
+        "columns": ["samples", "lattice", "nets, best first", "p"],
+        "rows": [
+            [f"{one.samples:,}", one.lattice, ", ".join(one.order), ", ".join(f"{p:.2g}" for p in one.p)]
+            for one in ranked
+        ],
+        "note": f"By the median {LABELS[ranked[0].score]}; p of one-sided rank tests over {instances} instances that a "
+        f"net is no better than the next, at least {1 / math.comb(2 * instances, instances):.1g}.",
+    }
 
 
 def rank(trained: Sequence[Trained]) -> list[Ranking]:
     """A ranking for every size of the training set and every lattice of the survey that several nets were tested on."""
-    found = []
+    found, score = [], told_of(trained[0].evaluation, ()).score
     for samples in sorted({one.samples for one in trained}):
         of_size = [one for one in trained if one.samples == samples]
         for lattice in all_tori(of_size):
-            score = told_of(of_size[0].evaluation, ()).score
             tested = {one.name: pooled(one.evaluation, score, lattice) for one in of_size}
             tested = {name: values for name, values in tested.items() if np.isfinite(values).all()}
             if len(tested) > 1:
                 found.append(_rank(samples, lattice, score, tested))
     return found
-
-
-def _each(p: Sequence[float]) -> str:
-    return ", ".join(f"{value:.2g}" for value in p)
 
 
 def _rank(samples: int, lattice: str, score: str, tested: dict[str, np.ndarray]) -> Ranking:

@@ -7,12 +7,12 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig
 
 from lattice_ml.config import speaking_of
-from lattice_ml.ensembles.plan import Plan, build_plan, shared_trajectory
+from lattice_ml.ensembles.plan import shared_trajectory
 from lattice_ml.errors import UserError
-from lattice_ml.runtime import build, build_trainer, ensembles, prepare_ensemble
+from lattice_ml.runtime import build, build_trainer, ensembles, plan_of, prepare_ensemble
 
 if TYPE_CHECKING:
     from lightning import Trainer
@@ -79,11 +79,6 @@ def require_augmentation(config: DictConfig) -> None:
     """Raise ``UserError`` on an augmentation of the training data that cannot be built."""
     if config.data.get("augment") is not None:
         build(config.data.augment)
-
-
-def plan_of(ensemble: DictConfig) -> Plan:
-    """The plan that the configuration of an ensemble states."""
-    return build_plan(OmegaConf.to_container(ensemble, resolve=True))  # type: ignore[arg-type]
 
 
 def require_disjoint(config: DictConfig, system: System) -> None:

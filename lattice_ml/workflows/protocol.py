@@ -30,6 +30,12 @@ def protocol_of(*tori: xr.Dataset) -> dict[str, Any]:
     }
 
 
+def verdict_table(verdicts: Mapping[str, str]) -> dict[str, Any]:
+    """What is said of the equilibrium of every store (``equilibration.verdict_in_words``), for the report."""
+    rows = [[store, verdict] for store, verdict in verdicts.items() if verdict]
+    return {"title": "Equilibration", "columns": ["ensemble", "verdict"], "rows": rows, "note": ""}
+
+
 def _algorithms(ensemble: xr.Dataset) -> list[str]:
     """What its points were sampled with: where the sampler chose (``auto``), what it took."""
     return list(ensemble.attrs.get("taken") or (row["algorithm"] for row in ensemble.attrs["sampler"]))
