@@ -2,8 +2,8 @@
 
 import signal
 
-from lattice_ml.entry import entry
-from lattice_ml.errors import UserError
+from lattice_ml.cli.entry import entry
+from lattice_ml.ground.errors import UserError
 
 
 @entry("sample")
@@ -17,13 +17,13 @@ def main(config):
         )  # a batch system's end gives claims back, as Ctrl-C does
     shard = parse_shard(config.shard)
     # Heavy: imported when a mistake would have been told.
+    from lattice_ml.cli.runtime import build_ensemble, family, repair_ensemble, sample_shard
     from lattice_ml.ensembles.equilibration import verdict_in_words
-    from lattice_ml.runtime import build_ensemble, family, repair_ensemble, sample_shard
 
     if config.repair and shard:
         raise UserError(f"repair=true goes through the whole store: leave out shard={config.shard}.")
     if config.movie:
-        from lattice_ml.film import shoot
+        from lattice_ml.cli.film import shoot
 
         print(shoot(config))
         return

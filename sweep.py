@@ -1,6 +1,6 @@
 """Search over architectures and hyperparameters: ``python sweep.py search=flux_eq``."""
 
-from lattice_ml.entry import entry
+from lattice_ml.cli.entry import entry
 from lattice_ml.search.schema import check_sweep
 
 

@@ -25,8 +25,8 @@ from pathlib import Path
 import numpy as np
 from numba import njit
 
-from lattice_ml import rng
-from lattice_ml.device import Cpu
+from lattice_ml.kernels import rng
+from lattice_ml.kernels.device import Cpu
 from lattice_ml.systems.active_ising import event_driven, random_sequential
 from lattice_ml.systems.active_ising.physics import ActiveIsing
 from lattice_ml.systems.active_ising.sampler import ActiveIsingSampler

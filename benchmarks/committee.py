@@ -26,10 +26,10 @@ import torch
 import xarray as xr
 from omegaconf import OmegaConf
 
+from lattice_ml.cli.runtime import build
 from lattice_ml.data.datamodule import EnsembleData
 from lattice_ml.data.resident import IndexBatch
 from lattice_ml.nets.committee import Committee
-from lattice_ml.runtime import build
 from lattice_ml.systems.active_ising.physics import ActiveIsing
 from lattice_ml.tasks.classify_committee import ClassifyCommittee
 

@@ -20,9 +20,9 @@ from pathlib import Path
 
 import numpy as np
 
-from lattice_ml.device import Cpu
-from lattice_ml.domains import cut
-from lattice_ml.figures import domain_bias
+from lattice_ml.figures.flocks import domain_bias
+from lattice_ml.kernels.device import Cpu
+from lattice_ml.kernels.domains import cut
 from lattice_ml.systems.active_ising.event_driven import EventDriven
 from lattice_ml.systems.active_ising.physics import ActiveIsing
 from lattice_ml.systems.active_ising.start import start_state

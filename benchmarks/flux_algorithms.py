@@ -16,8 +16,8 @@ from typing import Any
 
 import numpy as np
 
-from lattice_ml.autocorrelation import integrated_time
-from lattice_ml.device import Cpu
+from lattice_ml.ground.autocorrelation import integrated_time
+from lattice_ml.kernels.device import Cpu
 from lattice_ml.systems.base import Lane
 from lattice_ml.systems.complex_scalar.fluxes import L_T
 from lattice_ml.systems.complex_scalar.hybrid import Hybrid

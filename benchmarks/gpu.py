@@ -19,9 +19,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from lattice_ml.device import Cpu, Device, open_device
-from lattice_ml.domains import cut
-from lattice_ml.errors import UserError
+from lattice_ml.ground.errors import UserError
+from lattice_ml.kernels.device import Cpu, Device, open_device
+from lattice_ml.kernels.domains import cut
 from lattice_ml.systems.active_ising.event_driven import EventDriven
 from lattice_ml.systems.active_ising.physics import ActiveIsing
 from lattice_ml.systems.active_ising.random_sequential import RandomSequential

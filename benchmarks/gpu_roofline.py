@@ -19,8 +19,8 @@ from pathlib import Path
 import numpy as np
 from cuda.bindings import nvrtc
 
-from lattice_ml.device import OPTIONS, THREADS_TO_FILL, Cpu, Kernel, source_text
-from lattice_ml.domains import cut
+from lattice_ml.kernels.device import OPTIONS, THREADS_TO_FILL, Cpu, Kernel, source_text
+from lattice_ml.kernels.domains import cut
 from lattice_ml.systems.active_ising import event_driven, random_sequential, sublattice
 from lattice_ml.systems.active_ising.physics import ActiveIsing
 from lattice_ml.systems.active_ising.start import start_state

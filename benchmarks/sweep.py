@@ -28,7 +28,7 @@ import numpy as np
 from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
 
-from lattice_ml.config import CONF
+from lattice_ml.cli.config import CONF
 from lattice_ml.search.address import open_storage
 from lattice_ml.search.attempt import base_words, compose_trial
 from lattice_ml.search.claims import Claim, Claims, Pace

@@ -28,10 +28,10 @@ from pathlib import Path
 import numpy as np
 from numba import njit
 
-from lattice_ml import rng
-from lattice_ml.autocorrelation import integrated_time
-from lattice_ml.device import Cpu
 from lattice_ml.ensembles.generate import available_cores
+from lattice_ml.ground.autocorrelation import integrated_time
+from lattice_ml.kernels import rng
+from lattice_ml.kernels.device import Cpu
 from lattice_ml.systems.base import Lane
 from lattice_ml.systems.complex_scalar.links import draw
 from lattice_ml.systems.complex_scalar.physics import ComplexScalar

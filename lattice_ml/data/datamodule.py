@@ -19,7 +19,7 @@ from lattice_ml.data.dealing import WHOLE, Share, deal_replicas
 from lattice_ml.data.pieces import Pieces, configuration_numbers, measure, smallest_integer
 from lattice_ml.data.resident import Augment, IndexBatch, OrderedBatches, Resident, ShuffledBatches
 from lattice_ml.data.stream import OrderedStream, ShuffledStream, StateBatch, Streamed
-from lattice_ml.errors import UserError
+from lattice_ml.ground.errors import UserError
 from lattice_ml.systems.base import System
 
 

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Integer
 
-from lattice_ml.errors import UserError
+from lattice_ml.ground.errors import UserError
 
 SHUFFLE, AUGMENT, DEAL, NOISE = range(4)
 """What a random stream of the training is for: the first word of its key. NOISE is what a net draws itself."""

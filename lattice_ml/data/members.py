@@ -17,7 +17,7 @@ from torch import Tensor
 
 from lattice_ml.data.dealing import AUGMENT, DEAL, SHUFFLE, stream_seed
 from lattice_ml.data.resident import Augment
-from lattice_ml.errors import UserError
+from lattice_ml.ground.errors import UserError
 from lattice_ml.systems.base import System
 
 SUBSET = 5

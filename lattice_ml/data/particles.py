@@ -12,7 +12,7 @@ import torch
 from jaxtyping import Float32, Integer
 from torch import Tensor
 
-from lattice_ml.errors import UserError
+from lattice_ml.ground.errors import UserError
 
 States = Integer[Tensor, "batch species x y"]
 

@@ -21,7 +21,7 @@ from torch import Tensor
 from lattice_ml.data.dealing import AUGMENT, stream_seed
 from lattice_ml.data.questions import Asked, Question
 from lattice_ml.data.resident import IndexBatch, OrderedBatches, ShuffledBatches
-from lattice_ml.errors import UserError
+from lattice_ml.ground.errors import UserError
 
 DAMPING, SPRING = (0.5, 1.0), (5.0, 10.0)
 """Intervals of b (kg/s) and kappa (kg/s²)."""

@@ -25,7 +25,7 @@ from torch import Tensor
 from lattice_ml.data.dealing import AUGMENT, SHUFFLE, Share, stream_seed
 from lattice_ml.data.pieces import AHEAD, Measured, Pieces, smallest_integer
 from lattice_ml.data.resident import Augment
-from lattice_ml.errors import UserError
+from lattice_ml.ground.errors import UserError
 
 
 class StateBatch(NamedTuple):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import xarray as xr
 
-from lattice_ml.errors import UserError
+from lattice_ml.ground.errors import UserError
 
 
 def thin(ensemble: xr.Dataset, memory: float | None) -> xr.Dataset:

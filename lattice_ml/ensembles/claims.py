@@ -19,11 +19,11 @@ import time
 import uuid
 from pathlib import Path
 
-from lattice_ml.ensembles.atomic import LOCK
 from lattice_ml.ensembles.layout import Chunk, object_name
-from lattice_ml.errors import UserError
-from lattice_ml.files import PARTIAL
-from lattice_ml.processes import birth, machine
+from lattice_ml.ground.atomic import LOCK
+from lattice_ml.ground.errors import UserError
+from lattice_ml.ground.files import PARTIAL
+from lattice_ml.ground.processes import birth, machine
 
 FOLDER = ".lattice_ml.claims"
 CARD = "worker."

@@ -17,12 +17,12 @@ from typing import Any, NamedTuple
 import numpy as np
 from scipy import stats
 
-from lattice_ml.ensembles.atomic import disk_errors
 from lattice_ml.ensembles.hot_and_cold import BOTH, LARGEST_TAU, compare
 from lattice_ml.ensembles.layout import VERDICT
 from lattice_ml.ensembles.store import open_ensemble, points_of
-from lattice_ml.errors import UserError
-from lattice_ml.files import write_file
+from lattice_ml.ground.atomic import disk_errors
+from lattice_ml.ground.errors import UserError
+from lattice_ml.ground.files import write_file
 from lattice_ml.systems.base import Point, Sampler, System
 
 SCHEMA = "lattice_ml.equilibration/1"

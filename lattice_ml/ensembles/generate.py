@@ -18,7 +18,6 @@ from pathlib import Path
 
 import numpy as np
 
-from lattice_ml.ensembles.atomic import disk_errors, lock, remove_partials
 from lattice_ml.ensembles.claims import Claims, living
 from lattice_ml.ensembles.hot_and_cold import BOTH, require_blocks
 from lattice_ml.ensembles.layout import Chunk, all_chunks, replica_bytes, replicas_of
@@ -27,7 +26,8 @@ from lattice_ml.ensembles.plan import Plan
 from lattice_ml.ensembles.progress import Report, show
 from lattice_ml.ensembles.shard import Shard
 from lattice_ml.ensembles.store import done_chunks, open_configurations, prepare_store
-from lattice_ml.errors import UserError
+from lattice_ml.ground.atomic import disk_errors, lock, remove_partials
+from lattice_ml.ground.errors import UserError
 from lattice_ml.systems.base import Lane, Sampler, System, Tick
 
 LOOK_EVERY = 1.0

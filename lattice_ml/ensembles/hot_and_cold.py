@@ -27,8 +27,8 @@ from typing import Any
 import numpy as np
 from scipy import stats
 
-from lattice_ml.autocorrelation import WINDOW, integrated_time
-from lattice_ml.errors import UserError
+from lattice_ml.ground.autocorrelation import WINDOW, integrated_time
+from lattice_ml.ground.errors import UserError
 
 BLOCKS, SHORTEST_BLOCK = 32, 5
 LARGEST_TAU, LAGS, LONG = 0.75, 3, 1000

@@ -20,7 +20,7 @@ from numcodecs import Blosc, GZip, Zstd
 from zarr.core.buffer import Buffer
 from zarr.storage import LocalStore
 
-from lattice_ml.errors import UserError
+from lattice_ml.ground.errors import UserError
 
 Array = Mapping[str, Any]
 """What the ``zarr.json`` of an array says."""

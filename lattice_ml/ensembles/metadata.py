@@ -9,11 +9,11 @@ import json
 from pathlib import Path
 from typing import Any
 
-from lattice_ml.ensembles.atomic import LOCK
 from lattice_ml.ensembles.integrity import cure, name_of
 from lattice_ml.ensembles.layout import DIMENSIONS, KIND, VERSION, identity
 from lattice_ml.ensembles.plan import Plan
-from lattice_ml.errors import UserError
+from lattice_ml.ground.atomic import LOCK
+from lattice_ml.ground.errors import UserError
 from lattice_ml.systems.base import Sampler, System
 
 DTYPES = frozenset(f"{kind}{bits}" for kind in ("int", "uint") for bits in (8, 16, 32, 64)) | {"float32", "float64"}

@@ -9,7 +9,6 @@ from pathlib import Path
 
 import numpy as np
 
-from lattice_ml.ensembles.atomic import disk_errors, lock, remove_partials
 from lattice_ml.ensembles.claims import Claims, living
 from lattice_ml.ensembles.generate import available_cores, chunk_work, generate, sample_chunks
 from lattice_ml.ensembles.integrity import Array, decode, has_checksum
@@ -18,8 +17,9 @@ from lattice_ml.ensembles.plan import Plan
 from lattice_ml.ensembles.progress import show
 from lattice_ml.ensembles.restore import Restoration, restoration
 from lattice_ml.ensembles.store import done_chunks
-from lattice_ml.errors import UserError
-from lattice_ml.files import write_file
+from lattice_ml.ground.atomic import disk_errors, lock, remove_partials
+from lattice_ml.ground.errors import UserError
+from lattice_ml.ground.files import write_file
 from lattice_ml.systems.base import Sampler, System
 
 NAMED = 6

@@ -17,7 +17,7 @@ from lattice_ml.ensembles.integrity import CHECKSUM, Array, decode, name_of
 from lattice_ml.ensembles.layout import empty_ensemble
 from lattice_ml.ensembles.metadata import PROVENANCE, require_same, require_version
 from lattice_ml.ensembles.plan import Plan
-from lattice_ml.errors import UserError
+from lattice_ml.ground.errors import UserError
 from lattice_ml.systems.base import Sampler, System
 
 FIXED = ("shape", "data_type", "chunk_grid", "chunk_key_encoding", "fill_value", "dimension_names", "node_type")

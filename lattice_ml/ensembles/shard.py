@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 from typing import NamedTuple, TypeVar
 
-from lattice_ml.errors import UserError
+from lattice_ml.ground.errors import UserError
 
 T = TypeVar("T")
 

@@ -12,14 +12,14 @@ from pathlib import Path
 import xarray as xr
 import zarr
 
-from lattice_ml.ensembles.atomic import LOCK, AtomicStore, disk_errors, lock, remove_partials
 from lattice_ml.ensembles.claims import living
 from lattice_ml.ensembles.integrity import CheckedStore, cure
 from lattice_ml.ensembles.layout import VERDICT, Chunk, empty_ensemble
 from lattice_ml.ensembles.metadata import check_arrays, check_own_metadata, check_store, is_same, read_metadata
 from lattice_ml.ensembles.plan import Plan
-from lattice_ml.errors import UserError
-from lattice_ml.files import write_file
+from lattice_ml.ground.atomic import LOCK, AtomicStore, disk_errors, lock, remove_partials
+from lattice_ml.ground.errors import UserError
+from lattice_ml.ground.files import write_file
 from lattice_ml.systems.base import Sampler, System
 
 

@@ -19,13 +19,13 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
-from lattice_ml.entry import explain_work, one_sentence
-from lattice_ml.errors import UserError
+from lattice_ml.cli.entry import explain_work, one_sentence
+from lattice_ml.ground.errors import UserError
 
 METHODS = {
-    "attribution": "lattice_ml.workflows.explain_attribution.explain_attribution",
-    "features": "lattice_ml.workflows.explain_features.explain_features",
-    "hidden": "lattice_ml.workflows.explain_hidden.explain_hidden",
+    "attribution": "lattice_ml.workflows.explanations.attribution.explain_attribution",
+    "features": "lattice_ml.workflows.explanations.features.explain_features",
+    "hidden": "lattice_ml.workflows.explanations.hidden.explain_hidden",
 }
 
 
@@ -44,7 +44,7 @@ def explain(arguments: list[str]) -> None:
     module, _, name = METHODS[method].rpartition(".")
     function = getattr(importlib.import_module(module), name)
     settings = typed(function, method, given)
-    from lattice_ml.workflows.finished import open_finished
+    from lattice_ml.workflows.explanations.finished import open_finished
 
     function(open_finished(words[0], **places), **settings)
 

@@ -26,7 +26,7 @@ from jaxtyping import Float, Int64
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from lattice_ml.errors import UserError
+from lattice_ml.ground.errors import UserError
 
 METHODS = ("saliency", "integrated_gradients", "grad_cam", "occlusion", "smoothgrad")
 STEPS = 128

@@ -24,8 +24,8 @@ import torch
 from jaxtyping import Float, Float32
 from torch import Tensor, nn
 
-from lattice_ml.errors import UserError
 from lattice_ml.explain.gallery import AT_ONCE, Background
+from lattice_ml.ground.errors import UserError
 from lattice_ml.nets.receptive_field import receptive_field
 
 Plane = Literal["pca", "umap", "tsne"]

@@ -35,7 +35,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from jaxtyping import Float, Int64
 
-from lattice_ml.errors import UserError
+from lattice_ml.ground.errors import UserError
 
 if TYPE_CHECKING:
     from sklearn.mixture import GaussianMixture

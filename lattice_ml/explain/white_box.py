@@ -24,7 +24,7 @@ from typing import Any, Literal
 import numpy as np
 from jaxtyping import Float, Int64, Shaped
 
-from lattice_ml.errors import UserError
+from lattice_ml.ground.errors import UserError
 
 Kind = Literal["linear", "tree", "random_forest", "extra_trees", "gradient_boosting"]
 KINDS: tuple[Kind, ...] = ("linear", "tree", "random_forest", "extra_trees", "gradient_boosting")

@@ -6,7 +6,7 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
-from lattice_ml.files import write_file
+from lattice_ml.ground.files import write_file
 
 
 def caption(folder: Path, name: str, title: str, text: str, alt: str) -> None:

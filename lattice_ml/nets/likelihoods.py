@@ -25,7 +25,7 @@ from jaxtyping import Float, Integer
 from torch import Tensor
 from torch.nn import functional as F
 
-from lattice_ml.errors import UserError
+from lattice_ml.ground.errors import UserError
 
 Family = Literal["bernoulli", "poisson", "logistic"]
 NUMBERS: dict[str, int] = {"bernoulli": 1, "poisson": 1, "logistic": 2}

@@ -24,7 +24,7 @@ import numpy as np
 from jaxtyping import Float, Float32, Int64
 
 from lattice_ml.ensembles.store import points_of
-from lattice_ml.errors import UserError
+from lattice_ml.ground.errors import UserError
 from lattice_ml.phases.boundary import boundary_table, ordered_assignment
 from lattice_ml.phases.embed import Embedding
 from lattice_ml.phases.groups import group_twins, orient_groups

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
-from lattice_ml.files import write_file
+from lattice_ml.ground.files import write_file
 from lattice_ml.phases.label import Labels
 
 ARRAYS = ("labels", "phase", "cluster", "group", "shares")

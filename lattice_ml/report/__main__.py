@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 
-from lattice_ml.errors import UserError
+from lattice_ml.ground.errors import UserError
 from lattice_ml.report.index import write_index
 
 

@@ -16,8 +16,8 @@ from urllib.parse import quote
 
 import yaml
 
-from lattice_ml.errors import UserError
-from lattice_ml.files import disk_errors, write_file
+from lattice_ml.ground.errors import UserError
+from lattice_ml.ground.files import disk_errors, write_file
 from lattice_ml.report.folder import embedded, read_json, template
 from lattice_ml.report.numbers import flat, is_number, items, moment, named, quantity, table, with_error
 

@@ -11,9 +11,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from lattice_ml.errors import UserError
 from lattice_ml.figures.style import phase_colours
-from lattice_ml.files import write_file
+from lattice_ml.ground.errors import UserError
+from lattice_ml.ground.files import write_file
 from lattice_ml.report.folder import published, read_figures, read_json, template
 from lattice_ml.report.numbers import duration, flat, is_number, items, moment, named, quantity, table, with_error
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from lattice_ml.errors import UserError
-from lattice_ml.redaction import redact
+from lattice_ml.ground.errors import UserError
+from lattice_ml.ground.redaction import redact
 from lattice_ml.search.databases import KNOWN, open_postgresql, open_sqlite
 from lattice_ml.search.journal import open_journal
 from lattice_ml.search.storage import Storage

@@ -8,12 +8,12 @@ from pathlib import Path
 from hydra import compose
 from omegaconf import DictConfig
 
-from lattice_ml.config import validate
+from lattice_ml.cli.config import validate
+from lattice_ml.cli.targets import find_trial
 from lattice_ml.search.claims import Claim, Claims
 from lattice_ml.search.outcome import Outcome
 from lattice_ml.search.space import written
 from lattice_ml.search.study import PLACE
-from lattice_ml.targets import find_trial
 
 
 def base_words(config: DictConfig) -> list[str]:
@@ -77,8 +77,8 @@ def prepare(config: DictConfig) -> None:
 
     Raises ``UserError`` on ensembles that no trial could train on.
     """
+    from lattice_ml.cli.runtime import build_family, ensembles, family
     from lattice_ml.ensembles.equilibration import require_equilibrated
-    from lattice_ml.runtime import build_family, ensembles, family
 
     base = compose_training(config, base_words(config))
     for part, section in ensembles(base).items():

@@ -21,7 +21,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from lattice_ml.errors import UserError
+from lattice_ml.ground.errors import UserError
 from lattice_ml.search.outcome import INFEASIBLE, OVERRIDES, REASON
 from lattice_ml.search.owners import BEAT, OWNER, Observer, has_died, identify, is_this_process
 

@@ -9,9 +9,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from lattice_ml.errors import UserError
-from lattice_ml.files import disk_errors
-from lattice_ml.redaction import redact
+from lattice_ml.ground.errors import UserError
+from lattice_ml.ground.files import disk_errors
+from lattice_ml.ground.redaction import redact
 from lattice_ml.search.storage import FileMutex, LockLost, Storage, held
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from lattice_ml.ensembles.family import torus_name
-from lattice_ml.errors import UserError
+from lattice_ml.ground.errors import UserError
 from lattice_ml.report.folder import published, read_json
 from lattice_ml.report.numbers import items, table
 
@@ -79,7 +79,7 @@ def said_of(label: str, result: Mapping[str, Any]) -> dict[str, dict[str, float]
 
 def count_parameters(folder: Path) -> int | None:
     """Trainable numbers of one net of a run, counted in its checkpoint; None if there is none to read."""
-    from lattice_ml.checkpoints import read_checkpoint
+    from lattice_ml.ground.checkpoints import read_checkpoint
 
     try:
         checkpoint = read_checkpoint(folder / "checkpoints" / "last.ckpt")

@@ -13,13 +13,13 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from omegaconf import DictConfig
 
-from lattice_ml.config import validate
-from lattice_ml.errors import UserError
-from lattice_ml.files import Taken
-from lattice_ml.run import finished
+from lattice_ml.cli.config import validate
+from lattice_ml.cli.targets import find_workflow
+from lattice_ml.ground.errors import UserError
+from lattice_ml.ground.files import Taken
+from lattice_ml.runs.run import finished
 from lattice_ml.search.attempt import base_words, compose_training, place
 from lattice_ml.search.outcome import OVERRIDES
-from lattice_ml.targets import find_workflow
 
 if TYPE_CHECKING:
     import optuna

@@ -6,8 +6,8 @@ import os
 from pathlib import Path
 from typing import IO, Any
 
-from lattice_ml.errors import UserError
-from lattice_ml.files import disk_errors
+from lattice_ml.ground.errors import UserError
+from lattice_ml.ground.files import disk_errors
 from lattice_ml.search.storage import FileMutex, Storage, pause
 
 BEGINS = b'{"op_code":'

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from lattice_ml.errors import UserError
+from lattice_ml.ground.errors import UserError
 
 if TYPE_CHECKING:
     import lightning

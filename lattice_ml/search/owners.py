@@ -14,7 +14,7 @@ import uuid
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from lattice_ml.processes import birth, machine
+from lattice_ml.ground.processes import birth, machine
 
 if TYPE_CHECKING:
     from optuna.trial import FrozenTrial

@@ -1,4 +1,4 @@
-"""What a study looks like: arrays computed with Optuna, saved, and drawn by ``figures/search_*.py``."""
+"""What a study looks like: arrays computed with Optuna, saved, and drawn by ``figures/search/``."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def counted(study: optuna.Study) -> list[FrozenTrial]:
 
 def draw_history(folder: Path, trials: list[FrozenTrial]) -> None:
     """Validation loss by trial; what was pruned or failed has none."""
-    from lattice_ml.figures import search_history
+    from lattice_ml.figures.search import history as search_history
 
     arrays = {
         "number": [trial.number for trial in trials],
@@ -78,7 +78,7 @@ def draw_history(folder: Path, trials: list[FrozenTrial]) -> None:
 
 def draw_pareto(folder: Path, complete: list[FrozenTrial], references: Sequence[Scores]) -> None:
     """Validation loss against the number of parameters; of the references, which are trained longer, the size alone."""
-    from lattice_ml.figures import search_pareto
+    from lattice_ml.figures.search import pareto as search_pareto
 
     parameters, validation = _pairs(complete, "parameters", "validation")
     arrays = {"parameters": parameters, "validation": validation, "front": on_front(parameters, validation)}
@@ -104,7 +104,7 @@ def on_front(first: np.ndarray, second: np.ndarray) -> np.ndarray:
 
 def draw_generalisation(folder: Path, complete: list[FrozenTrial]) -> None:
     """Does the validation loss, by which the search chooses, tell which net generalises?"""
-    from lattice_ml.figures import generalisation
+    from lattice_ml.figures.nets import generalisation
 
     tested = [trial for trial in complete if np.isfinite(_found(trial, "test"))]
     if not tested:
@@ -135,7 +135,7 @@ def rank_parameters(study: optuna.Study) -> dict[str, float]:
 
 
 def draw_importances(folder: Path, importances: dict[str, float]) -> None:
-    from lattice_ml.figures import search_importances
+    from lattice_ml.figures.search import importances as search_importances
 
     shown = list(importances.items())[:BARS]
     arrays = {"names": [name for name, _ in shown], "importance": [value for _, value in shown]}
@@ -152,7 +152,7 @@ def draw_importances(folder: Path, importances: dict[str, float]) -> None:
 
 def draw_parallel(folder: Path, complete: list[FrozenTrial], names: list[str]) -> None:
     """Parallel coordinates of the complete trials along the most important parameters and the validation loss."""
-    from lattice_ml.figures import search_parallel
+    from lattice_ml.figures.search import parallel as search_parallel
 
     axes = [_axis([trial.params.get(name) for trial in complete], _is_log(complete, name)) for name in names]
     axes.append(_axis([_found(trial, "validation") for trial in complete], log=True))
@@ -200,7 +200,7 @@ def _is_log(trials: list[FrozenTrial], name: str) -> bool:
 
 def draw_finalists(folder: Path, finalists: Sequence[Scores]) -> None:
     """Every instance of the nets that were trained again, and the literature's medians."""
-    from lattice_ml.figures import search_finalists
+    from lattice_ml.figures.search import finalists as search_finalists
 
     columns = [column for column in COLUMNS if any(column in score.losses for score in finalists)]
     most = max(len(losses) for score in finalists for losses in score.losses.values())

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from lattice_ml.errors import UserError
+from lattice_ml.ground.errors import UserError
 
 if TYPE_CHECKING:
     from optuna.pruners import BasePruner

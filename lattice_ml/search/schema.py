@@ -7,13 +7,13 @@ from typing import Annotated, Any, Literal
 from omegaconf import DictConfig, OmegaConf
 from pydantic import Field, StrictBool, StrictStr, ValidationError
 
-from lattice_ml.config import CONF, require_known, validate
-from lattice_ml.errors import UserError
-from lattice_ml.schema import Count, Name, Paths, Positive, Section, Seed, Text, sentence
+from lattice_ml.cli.config import CONF, require_known, validate
+from lattice_ml.cli.schema import Count, Name, Paths, Positive, Section, Seed, Text, sentence
+from lattice_ml.cli.targets import check_targets, find_trial
+from lattice_ml.ground.errors import UserError
 from lattice_ml.search.attempt import base_words, compose_training, compose_trial
 from lattice_ml.search.sampling import build_pruner, build_sampler, is_pruning
 from lattice_ml.search.space import check_space, draw
-from lattice_ml.targets import check_targets, find_trial
 
 Words = list[Annotated[str, Field(strict=True, pattern=r"^[^\x00]+$")]]
 Whole = Annotated[int, Field(ge=0, lt=2**31, strict=True)]

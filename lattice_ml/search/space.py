@@ -26,7 +26,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from lattice_ml.errors import UserError
+from lattice_ml.ground.errors import UserError
 
 if TYPE_CHECKING:
     import optuna

@@ -18,7 +18,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Protocol, TypeVar
 
-from lattice_ml.errors import UserError
+from lattice_ml.ground.errors import UserError
 
 if TYPE_CHECKING:
     from optuna.storages import BaseStorage

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from omegaconf import DictConfig
 
-from lattice_ml.config import validate
-from lattice_ml.loggers import open_loggers, publish
+from lattice_ml.cli.config import validate
 from lattice_ml.report.folder import read_json
 from lattice_ml.report.numbers import text
-from lattice_ml.run import Run, finished
+from lattice_ml.runs.loggers import open_loggers, publish
+from lattice_ml.runs.run import Run, finished
 from lattice_ml.search.attempt import base_words, compose_training, place
 from lattice_ml.search.finalist_scores import COLUMNS, Scores, read_scores
 from lattice_ml.search.finalists import finalists, folder_of, ranked, runs_of

@@ -14,9 +14,9 @@ from hydra.types import RunMode
 from omegaconf import DictConfig
 from rich.console import Console
 
-from lattice_ml.errors import UserError
-from lattice_ml.files import Taken, lock
-from lattice_ml.redaction import public
+from lattice_ml.ground.errors import UserError
+from lattice_ml.ground.files import Taken, lock
+from lattice_ml.ground.redaction import public
 from lattice_ml.search import crew, results
 from lattice_ml.search.address import open_storage
 from lattice_ml.search.attempt import attempt, base_words, compose_training, folder_of, place_words, prepare

@@ -12,9 +12,9 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from lattice_ml.errors import UserError
-from lattice_ml.files import Taken, write_file
-from lattice_ml.redaction import redact
+from lattice_ml.ground.errors import UserError
+from lattice_ml.ground.files import Taken, write_file
+from lattice_ml.ground.redaction import redact
 from lattice_ml.search.claims import Claim, ClaimLost, Claims
 from lattice_ml.search.outcome import INFEASIBLE, OUTCOME, REASON, SECONDS, Infeasible, Outcome
 from lattice_ml.search.results import trial_line

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     import numpy as np
     import torch
 
-    from lattice_ml.device import Device
+    from lattice_ml.kernels.device import Device
 
 Point = Mapping[str, float]
 """Control parameters of one point of parameter space, e.g. ``{"T": 0.3, "rho0": 3.0}``."""

@@ -12,7 +12,7 @@ from jaxtyping import Float, Float64
 from torch import Tensor
 
 from lattice_ml.data.questions import Asked, Question
-from lattice_ml.errors import UserError
+from lattice_ml.ground.errors import UserError
 from lattice_ml.nets.posterior import Posterior
 from lattice_ml.nets.variational_encoder import VariationalEncoder
 from lattice_ml.tasks.annealing import one_cycle, risen

@@ -11,7 +11,7 @@ import torch
 from jaxtyping import Float, Integer
 from torch import Tensor
 
-from lattice_ml.errors import UserError
+from lattice_ml.ground.errors import UserError
 from lattice_ml.nets.autoencoder import TorusAutoencoder
 from lattice_ml.nets.likelihoods import Likelihood
 from lattice_ml.nets.posterior import Posterior

@@ -12,7 +12,7 @@ from jaxtyping import Float, Float32, Int64, Integer
 from torch import Tensor
 from torch.nn import functional as F
 
-from lattice_ml.errors import UserError
+from lattice_ml.ground.errors import UserError
 from lattice_ml.nets.committee import Committee
 from lattice_ml.systems.base import System
 from lattice_ml.tasks.members import MemberTask, Schedule

@@ -14,8 +14,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torchmetrics.classification import MulticlassAccuracy
 
-from lattice_ml.checkpoints import read_checkpoint
-from lattice_ml.errors import UserError
+from lattice_ml.ground.checkpoints import read_checkpoint
+from lattice_ml.ground.errors import UserError
 from lattice_ml.systems.base import System
 
 MONITORED = ("train/loss", "val/loss", "val/cross_entropy", "val/acc")

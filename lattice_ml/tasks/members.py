@@ -20,9 +20,9 @@ from jaxtyping import Bool, Float, Float32, Float64, Integer
 from torch import Tensor
 from torch.optim import lr_scheduler
 
-from lattice_ml.checkpoints import read_checkpoint
 from lattice_ml.data.members import Batch
-from lattice_ml.errors import UserError
+from lattice_ml.ground.checkpoints import read_checkpoint
+from lattice_ml.ground.errors import UserError
 from lattice_ml.nets.committee import Committee
 from lattice_ml.nets.members import Members
 from lattice_ml.systems.base import System

@@ -9,7 +9,7 @@ import torch
 from jaxtyping import Float, Float32, Integer
 from torch import Tensor
 
-from lattice_ml.errors import UserError
+from lattice_ml.ground.errors import UserError
 from lattice_ml.nets.lattice_cnn import LatticeCNN
 from lattice_ml.nets.members import Members
 from lattice_ml.nets.oracle import set_regression

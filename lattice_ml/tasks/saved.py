@@ -7,8 +7,8 @@ from typing import TypeVar
 
 from lightning import LightningModule
 
-from lattice_ml.checkpoints import read_checkpoint
-from lattice_ml.errors import UserError
+from lattice_ml.ground.checkpoints import read_checkpoint
+from lattice_ml.ground.errors import UserError
 
 Task = TypeVar("Task", bound=LightningModule)
 

@@ -1,1 +1,1 @@
-"""What ``train.py`` runs: one file per kind of experiment, each a sequence of named steps."""
+"""What ``train.py`` runs: one folder for each question, each with its workflow, its steps and what it draws."""

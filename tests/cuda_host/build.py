@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
-from lattice_ml.device import source_text
+from lattice_ml.kernels.device import source_text
 
 HERE = Path(__file__).parent
 WARNINGS = ("-Wall", "-Wextra", "-Werror", "-Wno-unknown-pragmas")

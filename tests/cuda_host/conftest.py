@@ -5,8 +5,8 @@ import os
 import pytest
 from cuda_host.host import ORDERS, CudaHost
 
-from lattice_ml.device import open_device
-from lattice_ml.errors import UserError
+from lattice_ml.ground.errors import UserError
+from lattice_ml.kernels.device import open_device
 
 
 @pytest.fixture(scope="session")

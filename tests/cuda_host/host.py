@@ -17,7 +17,7 @@ import numpy as np
 from cuda_host.build import entry, library, load
 from cuda_host.device_array import DeviceArray
 
-from lattice_ml.device import Device, Kernel
+from lattice_ml.kernels.device import Device, Kernel
 
 ORDERS = ("forward", "reverse", "shuffled")
 

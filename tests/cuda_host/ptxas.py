@@ -15,7 +15,7 @@ from cuda.bindings import nvrtc
 
 import lattice_ml
 from lattice_ml import systems
-from lattice_ml.device import OPTIONS, Kernel, source_text
+from lattice_ml.kernels.device import OPTIONS, Kernel, source_text
 
 PACKAGE = Path(lattice_ml.__file__).parent
 ARCHITECTURES = ("sm_75", "sm_80", "sm_90", "sm_100")

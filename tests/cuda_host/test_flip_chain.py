@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numba import njit
 
-from lattice_ml.device import Kernel
+from lattice_ml.kernels.device import Kernel
 from lattice_ml.systems.active_ising.flip_chain import FlipRates, log64
 
 pytestmark = pytest.mark.cuda_host

@@ -9,7 +9,7 @@ from cuda_host.host import Paired
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lattice_ml.device import Cpu
+from lattice_ml.kernels.device import Cpu
 from lattice_ml.systems.base import Lane
 from lattice_ml.systems.complex_scalar.checkerboard import Checkerboard
 from lattice_ml.systems.complex_scalar.hybrid import Hybrid

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from cuda_host.host import CudaHost
 
-from lattice_ml.device import Kernel, to_torch
+from lattice_ml.kernels.device import Kernel, to_torch
 
 pytestmark = pytest.mark.cuda_host
 

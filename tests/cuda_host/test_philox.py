@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 from numba import njit
 
-from lattice_ml import rng
-from lattice_ml.device import Cpu, Kernel
+from lattice_ml.kernels import rng
+from lattice_ml.kernels.device import Cpu, Kernel
 
 pytestmark = pytest.mark.cuda_host
 

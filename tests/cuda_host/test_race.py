@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from cuda_host.host import CudaHost, RaceError, assert_order_does_not_matter
 
-from lattice_ml.device import Kernel
-from lattice_ml.domains import cut
+from lattice_ml.kernels.device import Kernel
+from lattice_ml.kernels.domains import cut
 
 pytestmark = pytest.mark.cuda_host
 

@@ -15,7 +15,7 @@ import sys
 from pathlib import Path
 import numpy as np
 from cuda_host.host import CudaHost
-from lattice_ml.device import Kernel
+from lattice_ml.kernels.device import Kernel
 
 host = CudaHost(Path(sys.argv[1]), build="sanitized")
 kernel = Kernel(Path(sys.argv[2]), sys.argv[3], twin=print, block=32)

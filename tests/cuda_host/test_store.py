@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 import torch
 
-from lattice_ml.device import to_torch
 from lattice_ml.ensembles.generate import generate
 from lattice_ml.ensembles.plan import Protocol, plan_grid
 from lattice_ml.ensembles.store import done_chunks, open_ensemble
+from lattice_ml.kernels.device import to_torch
 from lattice_ml.systems.active_ising.physics import ActiveIsing
 from lattice_ml.systems.active_ising.sampler import ActiveIsingSampler
 from lattice_ml.systems.base import Lane

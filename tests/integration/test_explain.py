@@ -12,8 +12,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from lattice_ml.errors import UserError
 from lattice_ml.explain.__main__ import explain
+from lattice_ml.ground.errors import UserError
 
 ROOT = Path(__file__).resolve().parents[2]
 

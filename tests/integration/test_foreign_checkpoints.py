@@ -13,7 +13,7 @@ import torch
 from lightning.pytorch.trainer.connectors.checkpoint_connector import _CheckpointConnector
 from traps import Malice
 
-from lattice_ml.errors import UserError
+from lattice_ml.ground.errors import UserError
 from lattice_ml.nets.phase_cnn import PhaseCNN
 from lattice_ml.systems.active_ising.physics import ActiveIsing
 
@@ -40,7 +40,7 @@ def test_a_malicious_checkpoint_would_run(malicious: Path, mark: Path) -> None:
 
 
 def test_a_run_does_not_resume_from_a_malicious_checkpoint(malicious: Path, mark: Path, tmp_path: Path) -> None:
-    from lattice_ml.workflows.phase_training import resume_point
+    from lattice_ml.workflows.phase_diagram.training import resume_point
 
     system = ActiveIsing((9, 9))
     checkpoints = tmp_path / "checkpoints"

@@ -15,10 +15,10 @@ from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
 from traps import Malice
 
-from lattice_ml.config import CONF, validate
-from lattice_ml.entry import entry
-from lattice_ml.errors import UserError
-from lattice_ml.targets import check_classes, check_targets, permitted
+from lattice_ml.cli.config import CONF, validate
+from lattice_ml.cli.entry import entry
+from lattice_ml.cli.targets import check_classes, check_targets, permitted
+from lattice_ml.ground.errors import UserError
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -72,8 +72,8 @@ TARGETS = [
     ["task._target_=torch.distributed.elastic.multiprocessing.subprocess_handler.SubprocessHandler"],
     ["task._target_=lightning.pytorch.LightningModule.load_from_checkpoint"],
     ["task._target_=lightning.pytorch.cli.LightningCLI"],
-    ["task._target_=lattice_ml.entry.Path"],
-    ["task._target_=lattice_ml.workflows.phase_diagram.find_phase_diagram"],
+    ["task._target_=lattice_ml.cli.entry.Path"],
+    ["task._target_=lattice_ml.workflows.phase_diagram.workflow.find_phase_diagram"],
     ["workflow._target_=trap_of_test.spring"],
     ["model._target_=trap_of_test.Trap"],
     ["system._target_=trap_of_test.Trap"],
@@ -180,18 +180,18 @@ def test_what_the_configurations_of_this_repository_name_is_permitted() -> None:
     }
     assert len(named) > 8
     assert {name for name in named if not permitted(name)} == {
-        "lattice_ml.workflows.phase_diagram.find_phase_diagram",
-        "lattice_ml.workflows.compare_nets.compare_nets",
-        "lattice_ml.workflows.flock_physics.describe_flock",
-        "lattice_ml.workflows.label_free.find_transitions",
-        "lattice_ml.workflows.latents.find_latents",
-        "lattice_ml.workflows.pendulum.rediscover_pendulum",
-        "lattice_ml.workflows.phase_committee.find_boundaries",
-        "lattice_ml.workflows.queries.answer_queries",
-        "lattice_ml.workflows.saliency_of_densities.look_at_densities",
-        "lattice_ml.workflows.unsupervised.find_without_labels",
-        "lattice_ml.workflows.vary_activity.vary_activity",
-        "lattice_ml.workflows.white_boxes.fit_white_boxes",
+        "lattice_ml.workflows.phase_diagram.workflow.find_phase_diagram",
+        "lattice_ml.workflows.nets.workflow.compare_nets",
+        "lattice_ml.workflows.flocks.physics.describe_flock",
+        "lattice_ml.workflows.unsupervised.label_free.find_transitions",
+        "lattice_ml.workflows.latents.workflow.find_latents",
+        "lattice_ml.workflows.latents.pendulum.rediscover_pendulum",
+        "lattice_ml.workflows.committee.workflow.find_boundaries",
+        "lattice_ml.workflows.latents.queries.answer_queries",
+        "lattice_ml.workflows.committee.densities.look_at_densities",
+        "lattice_ml.workflows.unsupervised.workflow.find_without_labels",
+        "lattice_ml.workflows.flocks.activity.vary_activity",
+        "lattice_ml.workflows.white_boxes.workflow.fit_white_boxes",
     }
     for name in named:
         check_targets({"workflow" if ".workflows." in name else "x": {"_target_": name}})
@@ -200,7 +200,7 @@ def test_what_the_configurations_of_this_repository_name_is_permitted() -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["lattice_ml.run.Path", "lattice_ml.report.page.NoSuch", "torch.nn.modules.module.OrderedDict"]
+    "name", ["lattice_ml.runs.run.Path", "lattice_ml.report.page.NoSuch", "torch.nn.modules.module.OrderedDict"]
 )
 def test_a_class_of_elsewhere_under_a_permitted_name_is_refused(name) -> None:
     check_targets({"_target_": name})  # the name alone does not tell

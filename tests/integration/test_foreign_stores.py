@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from lattice_ml.errors import UserError
+from lattice_ml.ground.errors import UserError
 from lattice_ml.systems.active_ising.physics import ActiveIsing
 
 

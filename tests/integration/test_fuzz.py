@@ -27,9 +27,9 @@ from hydra.core.utils import setup_globals
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf, open_dict
 
-from lattice_ml.composing import CheckedLoader, readable
-from lattice_ml.config import CONF, validate
-from lattice_ml.entry import check_words, explain, one_sentence
+from lattice_ml.cli.composing import CheckedLoader, readable
+from lattice_ml.cli.config import CONF, validate
+from lattice_ml.cli.entry import check_words, explain, one_sentence
 
 ROOT = Path(__file__).resolve().parents[2]
 BASES = {"train": ["experiment=aim_toy"], "sample": ["ensemble=aim_toy"]}
@@ -71,7 +71,16 @@ VALUES = [
         "${oc.env:NO}",
     ),
     *("${oc.env:HOME}", "${oc.decode:'['}", "${nosuch:1}", "${now:%Y}", "'${unclosed'", "\\${seed}", "1,2", "range(3)"),
-    *("choice(1,2)", "int(x)", "float(y)", "glob(*)", "x" * 3000, "os.system", "lattice_ml.run.Path", "torch.load"),
+    *(
+        "choice(1,2)",
+        "int(x)",
+        "float(y)",
+        "glob(*)",
+        "x" * 3000,
+        "os.system",
+        "lattice_ml.runs.run.Path",
+        "torch.load",
+    ),
 ]
 SYNTAX = [
     *("=", "==", "a", "=1", "~", "+", "++", "+=1", "~=", "seed", "seed=[", "seed={", "seed=}", "seed=]", "seed=(1"),

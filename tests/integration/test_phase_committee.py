@@ -115,7 +115,7 @@ def test_pictures_checkpoints_and_report_are_there(finished: tuple[Path, str], r
 def test_a_finished_run_is_explained_by_the_best_net_of_its_first_committee(
     finished: tuple[Path, str], run_folder: Path
 ) -> None:
-    from lattice_ml.workflows.finished import open_finished
+    from lattice_ml.workflows.explanations.finished import open_finished
 
     found = open_finished(run_folder, str(finished[0] / "stores"))
     assert (found.outputs, found.classes) == (("L", "L+G", "G"), True)
@@ -140,7 +140,7 @@ def died(finished: tuple[Path, str], run_folder: Path, tmp_path_factory: pytest.
     shutil.rmtree(second)
     ending = (
         "import os, signal, sys, runpy\n"
-        "from lattice_ml.history import History\n"
+        "from lattice_ml.runs.history import History\n"
         "end = History.on_train_epoch_end\n"
         "def ended(self, trainer, module):\n"
         "    end(self, trainer, module)\n"

@@ -153,7 +153,7 @@ def test_a_damaged_last_checkpoint_is_passed_over(run_folder: Path, tmp_path: Pa
     """As a kill in the middle of a copy leaves it; a whole run does this in the test above, which is slow."""
     from lattice_ml.nets.phase_cnn import PhaseCNN
     from lattice_ml.systems.active_ising.physics import ActiveIsing
-    from lattice_ml.workflows.phase_training import resume_point
+    from lattice_ml.workflows.phase_diagram.training import resume_point
 
     for name in ("best", "last"):
         shutil.copy(run_folder / "checkpoints" / f"{name}.ckpt", tmp_path)

@@ -13,11 +13,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from lattice_ml.device import Cpu
 from lattice_ml.ensembles.claims import FOLDER
 from lattice_ml.ensembles.generate import generate
 from lattice_ml.ensembles.plan import Protocol, plan_grid
 from lattice_ml.ensembles.store import done_chunks, open_ensemble
+from lattice_ml.kernels.device import Cpu
 from lattice_ml.systems.active_ising.physics import ActiveIsing
 
 HERE = Path(__file__).parent

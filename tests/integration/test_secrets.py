@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from omegaconf import OmegaConf
 
-from lattice_ml.redaction import public, redact, secrets_of_environment
+from lattice_ml.ground.redaction import public, redact, secrets_of_environment
 
 ROOT = Path(__file__).resolve().parents[2]
 

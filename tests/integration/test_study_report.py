@@ -12,7 +12,7 @@ import pytest
 from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
 
-from lattice_ml.config import CONF
+from lattice_ml.cli.config import CONF
 from lattice_ml.report import write_index
 from lattice_ml.search.finalists import retrain
 from lattice_ml.search.outcome import OUTCOME, OVERRIDES, SECONDS, Outcome

@@ -15,13 +15,13 @@ from hydra.utils import get_method
 from lightning import Callback
 from omegaconf import DictConfig
 
-from lattice_ml.config import CONF, validate
-from lattice_ml.errors import UserError
+from lattice_ml.cli.config import CONF, validate
+from lattice_ml.ground.errors import UserError
 from lattice_ml.report import write_index
 from lattice_ml.search.outcome import Infeasible, Outcome
 from lattice_ml.search.space import draw
-from lattice_ml.workflows.compare_nets import compare_nets
-from lattice_ml.workflows.phase_trial import labels_name
+from lattice_ml.workflows.nets.workflow import compare_nets
+from lattice_ml.workflows.phase_diagram.trial import labels_name
 
 SEARCH = yaml.safe_load((CONF / "search" / "toy.yaml").read_text())
 QUIET = ["callbacks.progress=null", "+trainer.enable_progress_bar=false", "logger=csv"]

@@ -22,8 +22,8 @@ from hydra import compose, initialize_config_dir
 from PIL import Image
 
 from lattice_ml import figures
-from lattice_ml.loggers import open_loggers
-from lattice_ml.run import open_run
+from lattice_ml.runs.loggers import open_loggers
+from lattice_ml.runs.run import open_run
 
 CONF = Path(__file__).resolve().parents[2] / "conf"
 BLOCK = 32768

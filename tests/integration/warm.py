@@ -35,7 +35,7 @@ IMPORTED = [
         "sklearn.cluster",
         "torchmetrics.classification",
     ),
-    *("lattice_ml.checkpoints", "lattice_ml.report", "lattice_ml.workflows.phase_diagram"),
+    *("lattice_ml.ground.checkpoints", "lattice_ml.report", "lattice_ml.workflows.phase_diagram.workflow"),
 ]
 """What a run imports sooner or later."""
 
@@ -62,8 +62,8 @@ def arm(moment: list, ending: str) -> None:
 
         embed.lay_out = lambda *_: die()
     elif kind in ("batch", "epoch"):
-        from lattice_ml.checkpoints import BatchNoise
-        from lattice_ml.history import History
+        from lattice_ml.ground.checkpoints import BatchNoise
+        from lattice_ml.runs.history import History
 
         if kind == "batch":
             seed = BatchNoise.on_train_batch_start
@@ -84,7 +84,7 @@ def arm(moment: list, ending: str) -> None:
 
             History.on_train_epoch_end = ended
     else:
-        import lattice_ml.files as files
+        import lattice_ml.ground.files as files
 
         name, count = where
         seen = 0

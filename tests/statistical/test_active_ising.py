@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 from numba import njit
 
-from lattice_ml import rng
-from lattice_ml.lattice import mirror
+from lattice_ml.kernels import rng
+from lattice_ml.kernels.lattice import mirror
 from lattice_ml.systems.active_ising.flip_chain import LOW16, TICKS, FlipRates, advance, flip_batch
 from lattice_ml.systems.active_ising.physics import ActiveIsing
 from lattice_ml.systems.active_ising.sampler import ActiveIsingSampler

@@ -9,13 +9,13 @@ import pytest
 from scipy.stats import chi2
 from statistical.flux_transfer import exact
 
-from lattice_ml.autocorrelation import integrated_time
-from lattice_ml.device import Cpu
 from lattice_ml.ensembles.equilibration import assess, judge, require_equilibrated
 from lattice_ml.ensembles.generate import generate
 from lattice_ml.ensembles.hot_and_cold import compare
 from lattice_ml.ensembles.plan import Protocol, plan_grid
-from lattice_ml.errors import UserError
+from lattice_ml.ground.autocorrelation import integrated_time
+from lattice_ml.ground.errors import UserError
+from lattice_ml.kernels.device import Cpu
 from lattice_ml.systems.base import Lane
 from lattice_ml.systems.complex_scalar.hybrid import SWEEPS, Hybrid
 from lattice_ml.systems.complex_scalar.physics import ComplexScalar

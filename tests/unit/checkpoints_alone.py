@@ -13,8 +13,8 @@ from lightning import LightningModule, Trainer
 from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
-from lattice_ml.checkpoints import AtomicCheckpointIO, BatchNoise, FolderCheckpoint, LastingEarlyStopping
-from lattice_ml.history import History
+from lattice_ml.ground.checkpoints import AtomicCheckpointIO, BatchNoise, FolderCheckpoint, LastingEarlyStopping
+from lattice_ml.runs.history import History
 
 SCORES = (1.0, 0.5, 0.7, 0.6, 0.8, 0.9, 0.4)
 """Validation losses of the epochs: the best of the first four is that of epoch 1."""
@@ -113,7 +113,7 @@ def test_a_write_that_fails_leaves_the_checkpoint_that_was_there(
     def full(descriptor: int) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("lattice_ml.files.os.fsync", full)
+    monkeypatch.setattr("lattice_ml.ground.files.os.fsync", full)
     with pytest.raises(OSError, match="No space"):
         AtomicCheckpointIO().save_checkpoint({"epoch": 2}, path)
     assert torch.load(path, weights_only=True) == {"epoch": 1}
@@ -126,7 +126,7 @@ def test_what_numba_does_to_the_threads_is_undone() -> None:
     """In a process of its own, with the first layer that is there: OpenMP's reaches into torch, others do not."""
     code = """
 import numba, numpy, torch
-from lattice_ml.checkpoints import keep_threads
+from lattice_ml.ground.checkpoints import keep_threads
 @numba.njit(parallel=True)
 def work(x):
     for i in numba.prange(len(x)):

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from lattice_ml.autocorrelation import integrated_time
+from lattice_ml.ground.autocorrelation import integrated_time
 
 
 def autoregressive(rho, chains, length, seed=0):

@@ -10,9 +10,9 @@ from hydra import compose, initialize_config_dir
 from hydra.errors import InstantiationException
 from omegaconf import DictConfig, OmegaConf
 
-from lattice_ml.config import validate
-from lattice_ml.entry import CONF, explain
-from lattice_ml.errors import UserError
+from lattice_ml.cli.config import validate
+from lattice_ml.cli.entry import CONF, explain
+from lattice_ml.ground.errors import UserError
 
 EXPERIMENTS = sorted(path.stem for path in (CONF / "experiment").glob("*.yaml"))
 ENSEMBLES = sorted(path.stem for path in (CONF / "ensemble").glob("*.yaml"))
@@ -90,8 +90,8 @@ def test_heavy_packages_are_not_imported_before_the_configuration_is_checked() -
     code = f"""
 import sys
 from hydra import compose, initialize_config_dir
-from lattice_ml.entry import CONF
-from lattice_ml.config import validate
+from lattice_ml.cli.entry import CONF
+from lattice_ml.cli.config import validate
 with initialize_config_dir(str(CONF), version_base="1.3"):
     validate(compose("train", ["experiment=aim_rho3"]))
 print(sorted({heavy} & set(sys.modules)))

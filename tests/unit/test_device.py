@@ -10,9 +10,9 @@ import pytest
 import torch
 from numba import njit
 
-from lattice_ml import device
-from lattice_ml.device import Cpu, Cuda, Kernel, open_device, source_text, to_torch
-from lattice_ml.errors import UserError
+from lattice_ml.ground.errors import UserError
+from lattice_ml.kernels import device
+from lattice_ml.kernels.device import Cpu, Cuda, Kernel, open_device, source_text, to_torch
 
 
 def refused(name="cuda"):

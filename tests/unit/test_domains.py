@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lattice_ml.domains import NOBODY, colouring, cut
-from lattice_ml.errors import UserError
+from lattice_ml.ground.errors import UserError
+from lattice_ml.kernels.domains import NOBODY, colouring, cut
 
 SIZES = list(itertools.product(range(1, 13), repeat=2))
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from lattice_ml.entry import explain, explain_work
-from lattice_ml.errors import UserError
+from lattice_ml.cli.entry import explain, explain_work
+from lattice_ml.ground.errors import UserError
 
 PRINTED = """Job (task=0) failed during processing with trace:
 ----------------------

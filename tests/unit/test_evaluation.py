@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from lattice_ml.evaluation import Case, evaluate, load, mean_over_chains, summary
+from lattice_ml.runs.evaluation import Case, evaluate, load, mean_over_chains, summary
 
 
 def squared(predicted, targets):

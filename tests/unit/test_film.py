@@ -5,11 +5,11 @@ import pytest
 from hydra import compose, initialize_config_dir
 from PIL import Image
 
-from lattice_ml.config import validate
-from lattice_ml.entry import CONF
-from lattice_ml.errors import UserError
+from lattice_ml.cli.config import validate
+from lattice_ml.cli.entry import CONF
+from lattice_ml.cli.film import shoot, trajectory
 from lattice_ml.figures.archive import load
-from lattice_ml.film import shoot, trajectory
+from lattice_ml.ground.errors import UserError
 from lattice_ml.systems.base import Lane
 
 SHORT = (

@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 
-from lattice_ml.history import History
+from lattice_ml.runs.history import History
 
 
 def trainer(epoch: int, **metrics: float) -> Any:

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from lattice_ml import lattice
+from lattice_ml.kernels import lattice
 
 EXTENTS = [(3, 3), (9, 27), (5, 4)]
 

@@ -4,7 +4,7 @@ import os
 import subprocess
 import sys
 
-from lattice_ml.processes import birth, machine
+from lattice_ml.ground.processes import birth, machine
 
 
 def test_a_process_has_one_birth():
@@ -23,5 +23,5 @@ def test_what_has_ended_has_none_even_before_anybody_waited_for_it():
 
 
 def test_the_machine_is_the_same_for_all_its_processes():
-    code = "from lattice_ml.processes import machine; print(machine())"
+    code = "from lattice_ml.ground.processes import machine; print(machine())"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout.strip() == machine()

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from numba import njit
 
-from lattice_ml import rng
-from lattice_ml.errors import UserError
+from lattice_ml.ground.errors import UserError
+from lattice_ml.kernels import rng
 
 FULL = 0xFFFFFFFF
 # Random123, tests/kat_vectors, philox4x32 10: counter, key, words.

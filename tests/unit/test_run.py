@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 from omegaconf import DictConfig, OmegaConf
 
-from lattice_ml.errors import UserError
-from lattice_ml.run import open_run
+from lattice_ml.ground.errors import UserError
+from lattice_ml.runs.run import open_run
 
 
 def config(folder: Path, **changes: object) -> DictConfig:
@@ -46,7 +46,7 @@ def test_a_run_that_is_going_on_is_left_alone(tmp_path: Path) -> None:
     with open_run(config(tmp_path), steps=1) as first:
         code = f"""
 from tests_config import config
-from lattice_ml.run import open_run
+from lattice_ml.runs.run import open_run
 with open_run(config({str(tmp_path)!r}), steps=1) as run:
     print(run.folder.name)
 """

@@ -6,7 +6,7 @@ import lightning as L
 import pytest
 from lightning.pytorch.demos.boring_classes import BoringModel
 
-from lattice_ml.training_lines import TrainingLines
+from lattice_ml.runs.training_lines import TrainingLines
 
 
 class Scored(BoringModel):

@@ -26,9 +26,9 @@ import numpy as np
 from jaxtyping import UInt16
 from numba import njit
 
-from lattice_ml import rng
-from lattice_ml.device import Device, Kernel
-from lattice_ml.lattice import steps_by_edge
+from lattice_ml.kernels import rng
+from lattice_ml.kernels.device import Device, Kernel
+from lattice_ml.kernels.lattice import steps_by_edge
 from lattice_ml.systems.active_ising.flip_chain import (
     ALL_NEW,
     HELD,

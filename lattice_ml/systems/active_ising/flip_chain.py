@@ -22,11 +22,11 @@ import numpy as np
 from jaxtyping import UInt16, UInt64
 from numba import njit
 
-from lattice_ml import rng
-from lattice_ml.errors import UserError
+from lattice_ml.ground.errors import UserError
+from lattice_ml.kernels import rng
 
 if TYPE_CHECKING:
-    from lattice_ml.device import Device
+    from lattice_ml.kernels.device import Device
 
 TICKS = 2**29
 """Ticks per unit of time."""

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from lattice_ml.errors import UserError
+from lattice_ml.ground.errors import UserError
 from lattice_ml.systems.base import Point
 
 if TYPE_CHECKING:

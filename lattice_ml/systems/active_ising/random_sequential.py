@@ -23,10 +23,10 @@ import numpy as np
 from jaxtyping import UInt16, UInt32
 from numba import njit
 
-from lattice_ml import rng
-from lattice_ml.device import Device, Kernel
-from lattice_ml.errors import UserError
-from lattice_ml.lattice import steps_by_edge
+from lattice_ml.ground.errors import UserError
+from lattice_ml.kernels import rng
+from lattice_ml.kernels.device import Device, Kernel
+from lattice_ml.kernels.lattice import steps_by_edge
 from lattice_ml.systems.active_ising.physics import ActiveIsing
 from lattice_ml.systems.base import Lane, Tick
 

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from jaxtyping import UInt16
 
-from lattice_ml.device import THREADS_TO_FILL, open_device
-from lattice_ml.domains import cut
-from lattice_ml.errors import UserError
+from lattice_ml.ground.errors import UserError
+from lattice_ml.kernels.device import THREADS_TO_FILL, open_device
+from lattice_ml.kernels.domains import cut
 from lattice_ml.systems.active_ising.physics import ActiveIsing
 from lattice_ml.systems.base import Lane, Point, Tick
 

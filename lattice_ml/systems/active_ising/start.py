@@ -12,8 +12,8 @@ from __future__ import annotations
 import numpy as np
 from jaxtyping import UInt16
 
-from lattice_ml import rng
-from lattice_ml.errors import UserError
+from lattice_ml.ground.errors import UserError
+from lattice_ml.kernels import rng
 from lattice_ml.systems.active_ising.physics import ActiveIsing
 from lattice_ml.systems.base import Point
 

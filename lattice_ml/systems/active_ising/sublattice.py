@@ -1,6 +1,6 @@
 """Synchronous sublattices of the Active Ising Model: domains of one colour at the same time, their neighbours frozen.
 
-The torus is cut into domains (``lattice_ml.domains``). For a window of time dt each colour in turn runs the
+The torus is cut into domains (``lattice_ml.kernels.domains``). For a window of time dt each colour in turn runs the
 event-driven dynamics inside its domains; particles may hop out onto a neighbour's sites, where they wait for that
 domain's turn. A window takes the colours in order, the next one in reverse: the symmetric product of the colours'
 propagators, whose error is of second order in dt. What is lost is the time order of events across a border within a
@@ -23,9 +23,9 @@ import numpy as np
 from jaxtyping import UInt16
 from numba import njit
 
-from lattice_ml import rng
-from lattice_ml.device import Device, Kernel
-from lattice_ml.domains import NOBODY, Domains
+from lattice_ml.kernels import rng
+from lattice_ml.kernels.device import Device, Kernel
+from lattice_ml.kernels.domains import NOBODY, Domains
 from lattice_ml.systems.active_ising.flip_chain import (
     ALL_NEW,
     HELD,

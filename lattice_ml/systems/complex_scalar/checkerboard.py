@@ -34,8 +34,8 @@ import numpy as np
 from jaxtyping import Float64
 from numba import njit
 
-from lattice_ml import rng
-from lattice_ml.device import Device, Kernel
+from lattice_ml.kernels import rng
+from lattice_ml.kernels.device import Device, Kernel
 from lattice_ml.systems.base import Lane
 from lattice_ml.systems.complex_scalar.checkerboard_updates import UNIT, lines, links, measure_f, plaquettes
 from lattice_ml.systems.complex_scalar.colours import SPACE, TIME, link_colours, numbered, plaquette_colours

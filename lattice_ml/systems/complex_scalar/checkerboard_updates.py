@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-from lattice_ml import rng
+from lattice_ml.kernels import rng
 from lattice_ml.systems.complex_scalar.colours import TIME
 
 COLOURED = 1 << 8

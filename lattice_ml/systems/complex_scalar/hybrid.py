@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from lattice_ml.device import Device
+from lattice_ml.kernels.device import Device
 from lattice_ml.systems.base import Lane, Tick
 from lattice_ml.systems.complex_scalar.checkerboard import Checkerboard
 from lattice_ml.systems.complex_scalar.physics import ComplexScalar

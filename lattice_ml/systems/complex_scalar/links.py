@@ -17,7 +17,7 @@ import numpy as np
 from jaxtyping import Float64, UInt32
 from numba import njit
 
-from lattice_ml import rng
+from lattice_ml.kernels import rng
 
 U0, U1, U2, U3, U31 = (np.uint64(n) for n in (0, 1, 2, 3, 31))
 LOW31 = np.uint64(2**31 - 1)

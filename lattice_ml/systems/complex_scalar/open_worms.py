@@ -30,8 +30,8 @@ from typing import Any
 import numpy as np
 from numba import njit
 
-from lattice_ml import rng
-from lattice_ml.device import Device, Kernel
+from lattice_ml.kernels import rng
+from lattice_ml.kernels.device import Device, Kernel
 from lattice_ml.systems.base import Lane
 from lattice_ml.systems.complex_scalar.physics import ComplexScalar
 from lattice_ml.systems.complex_scalar.worm import LOW30, LaneTables, direction_table, measure_f

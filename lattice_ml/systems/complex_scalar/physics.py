@@ -28,7 +28,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from lattice_ml.errors import UserError
+from lattice_ml.ground.errors import UserError
 from lattice_ml.systems.base import Point
 from lattice_ml.systems.complex_scalar.fluxes import K_T, L_T, SPACE, TIME, divergence, site_sums
 from lattice_ml.systems.complex_scalar.statistics import link_statistics

@@ -21,8 +21,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from lattice_ml.autocorrelation import AutocorrelationTime, integrated_time
-from lattice_ml.device import Cpu
+from lattice_ml.ground.autocorrelation import AutocorrelationTime, integrated_time
+from lattice_ml.kernels.device import Cpu
 from lattice_ml.systems.base import Lane, Point
 from lattice_ml.systems.complex_scalar.fluxes import L_T
 from lattice_ml.systems.complex_scalar.hybrid import SWEEPS, Hybrid

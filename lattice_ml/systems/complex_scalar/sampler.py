@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from lattice_ml.device import THREADS_TO_FILL, open_device
-from lattice_ml.errors import UserError
+from lattice_ml.ground.errors import UserError
+from lattice_ml.kernels.device import THREADS_TO_FILL, open_device
 from lattice_ml.systems.base import Lane, Point, Tick
 from lattice_ml.systems.complex_scalar.physics import ComplexScalar
 

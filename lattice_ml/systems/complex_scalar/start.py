@@ -11,8 +11,8 @@ from __future__ import annotations
 import numpy as np
 from jaxtyping import Int16
 
-from lattice_ml import rng
-from lattice_ml.errors import UserError
+from lattice_ml.ground.errors import UserError
+from lattice_ml.kernels import rng
 from lattice_ml.systems.base import Point
 from lattice_ml.systems.complex_scalar.fluxes import K_T, K_X, L_T
 from lattice_ml.systems.complex_scalar.physics import ComplexScalar

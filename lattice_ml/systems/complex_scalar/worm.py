@@ -39,9 +39,9 @@ import numpy as np
 from jaxtyping import UInt32
 from numba import njit
 
-from lattice_ml import rng
-from lattice_ml.device import Device, Kernel
-from lattice_ml.lattice import DOWN, LEFT, RIGHT, UP, neighbours
+from lattice_ml.kernels import rng
+from lattice_ml.kernels.device import Device, Kernel
+from lattice_ml.kernels.lattice import DOWN, LEFT, RIGHT, UP, neighbours
 from lattice_ml.systems.base import Lane, Tick
 from lattice_ml.systems.complex_scalar.links import draw, factors, link_order, sweep
 from lattice_ml.systems.complex_scalar.physics import ComplexScalar

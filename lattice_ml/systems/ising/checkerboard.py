@@ -30,9 +30,9 @@ import numpy as np
 from jaxtyping import UInt8, UInt32, UInt64
 from numba import njit
 
-from lattice_ml import rng
-from lattice_ml.device import Device, Kernel
-from lattice_ml.domains import NOBODY, cut
+from lattice_ml.kernels import rng
+from lattice_ml.kernels.device import Device, Kernel
+from lattice_ml.kernels.domains import NOBODY, cut
 from lattice_ml.systems.base import Lane, Tick
 from lattice_ml.systems.ising.physics import Ising
 

@@ -13,8 +13,8 @@ from __future__ import annotations
 import numpy as np
 from jaxtyping import UInt8
 
-from lattice_ml import rng
-from lattice_ml.errors import UserError
+from lattice_ml.ground.errors import UserError
+from lattice_ml.kernels import rng
 from lattice_ml.systems.base import Point
 from lattice_ml.systems.ising.physics import Ising
 

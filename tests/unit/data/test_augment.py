@@ -3,9 +3,9 @@ from pathlib import Path
 import torch
 from omegaconf import OmegaConf
 
+from lattice_ml.cli.runtime import build
 from lattice_ml.data.augment import Chain, TorusShift, _shift_blocks, _shift_sites
 from lattice_ml.data.particles import Gas, Thin
-from lattice_ml.runtime import build
 
 CONF = Path(__file__).parents[3] / "conf"
 

@@ -5,7 +5,7 @@ import xarray as xr
 
 from lattice_ml.data.augment import TorusShift
 from lattice_ml.data.datamodule import WHOLE, EnsembleData, Share, deal_replicas
-from lattice_ml.errors import UserError
+from lattice_ml.ground.errors import UserError
 from lattice_ml.systems.active_ising.physics import ActiveIsing
 
 DIMS = ("point", "replica", "sample", "species", "x", "y")

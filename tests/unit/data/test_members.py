@@ -4,7 +4,7 @@ import torch
 
 from lattice_ml.data.augment import TorusShift
 from lattice_ml.data.members import MemberData, MemberIndex, deal_groups
-from lattice_ml.errors import UserError
+from lattice_ml.ground.errors import UserError
 from lattice_ml.systems.complex_scalar.physics import ComplexScalar
 
 SYSTEM = ComplexScalar((4, 3))

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from lattice_ml.data.particles import Gas, Thin
-from lattice_ml.errors import UserError
+from lattice_ml.ground.errors import UserError
 
 SITES = (2, 24, 24)
 N = 2 * 24 * 24

@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from lattice_ml.data.pendulum import PendulumData, WhereWillItBe, rates, swing
-from lattice_ml.errors import UserError
+from lattice_ml.ground.errors import UserError
 
 DATA = PendulumData(pendula=400, batch_size=64, seed=3)
 

@@ -3,7 +3,7 @@ import pytest
 import torch
 
 from lattice_ml.data.questions import Correlation, Profile, crest
-from lattice_ml.errors import UserError
+from lattice_ml.ground.errors import UserError
 from lattice_ml.systems.active_ising.physics import ActiveIsing
 from lattice_ml.systems.ising.physics import Ising
 

@@ -16,7 +16,7 @@ from lattice_ml.data.resident import Resident
 from lattice_ml.data.stream import Streamed
 from lattice_ml.ensembles.plan import Protocol, plan_grid
 from lattice_ml.ensembles.store import open_configurations, open_ensemble, prepare_store
-from lattice_ml.errors import UserError
+from lattice_ml.ground.errors import UserError
 from lattice_ml.systems.active_ising.physics import ActiveIsing
 from lattice_ml.systems.active_ising.sampler import ActiveIsingSampler
 from lattice_ml.tasks.classify_phase import ClassifyPhase

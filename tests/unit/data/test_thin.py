@@ -5,7 +5,7 @@ import pytest
 import xarray as xr
 
 from lattice_ml.data.thin import thin
-from lattice_ml.errors import UserError
+from lattice_ml.ground.errors import UserError
 
 SHAPE = (4, 6, 10, 2, 8, 16)
 EACH = 8 * 8 * 16 * 4

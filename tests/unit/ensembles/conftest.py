@@ -6,9 +6,9 @@ from dataclasses import dataclass, field
 import numpy as np
 import pytest
 
-from lattice_ml.device import Cpu
 from lattice_ml.ensembles.plan import Protocol, plan_grid
-from lattice_ml.errors import UserError
+from lattice_ml.ground.errors import UserError
+from lattice_ml.kernels.device import Cpu
 from lattice_ml.systems.active_ising.physics import ActiveIsing
 
 

@@ -9,10 +9,10 @@ import time
 
 import pytest
 
-from lattice_ml.ensembles import atomic
-from lattice_ml.ensembles.atomic import AtomicStore, disk_errors, lock, remove_partials
-from lattice_ml.errors import UserError
-from lattice_ml.files import PARTIAL, write_file
+from lattice_ml.ground import atomic
+from lattice_ml.ground.atomic import AtomicStore, disk_errors, lock, remove_partials
+from lattice_ml.ground.errors import UserError
+from lattice_ml.ground.files import PARTIAL, write_file
 
 
 def test_a_file_gets_its_name_only_when_it_is_whole(tmp_path, monkeypatch):
@@ -41,7 +41,7 @@ def test_zarr_writes_its_objects_this_way(tmp_path, monkeypatch):
     import zarr
 
     written = []
-    monkeypatch.setattr("lattice_ml.ensembles.atomic.write_file", lambda path, content: written.append(path.name))
+    monkeypatch.setattr("lattice_ml.ground.atomic.write_file", lambda path, content: written.append(path.name))
     array = zarr.create_array(AtomicStore(tmp_path), shape=(4,), chunks=(4,), dtype="u2", zarr_format=3)
     array[:] = 3
     assert written == ["zarr.json", "0"]
@@ -58,7 +58,7 @@ def test_what_a_killed_writer_left_is_removed(tmp_path):
 def test_the_lock_is_waited_for_and_falls_to_the_next_when_its_holder_dies(tmp_path, refused, monkeypatch):
     monkeypatch.setattr(atomic, "PATIENCE", 0.1)
     code = (
-        "import sys, time; from pathlib import Path; from lattice_ml.ensembles.atomic import lock\n"
+        "import sys, time; from pathlib import Path; from lattice_ml.ground.atomic import lock\n"
         f"with lock(Path({str(tmp_path)!r})):\n    print('held', flush=True); time.sleep(60)"
     )
     with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True) as holder:

@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 from scipy.stats import norm
 
-from lattice_ml.device import Cpu
 from lattice_ml.ensembles.equilibration import SIGNIFICANCE, assess, judge, require_equilibrated, verdict_in_words
 from lattice_ml.ensembles.generate import generate
 from lattice_ml.ensembles.hot_and_cold import compare
 from lattice_ml.ensembles.layout import VERDICT
 from lattice_ml.ensembles.plan import Protocol, plan_grid
+from lattice_ml.kernels.device import Cpu
 from lattice_ml.systems.complex_scalar.physics import ComplexScalar
 from lattice_ml.systems.ising.physics import Ising
 

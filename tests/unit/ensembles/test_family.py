@@ -4,7 +4,7 @@ import pytest
 
 from lattice_ml.ensembles.family import is_family, members, torus_name
 from lattice_ml.ensembles.plan import plan_grid
-from lattice_ml.errors import UserError
+from lattice_ml.ground.errors import UserError
 
 
 def test_one_torus_is_its_own_family():

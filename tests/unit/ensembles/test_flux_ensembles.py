@@ -6,12 +6,12 @@ import pytest
 from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
 
-from lattice_ml.config import CONF, validate
+from lattice_ml.cli.config import CONF, validate
+from lattice_ml.cli.runtime import sample_shard
 from lattice_ml.ensembles.family import members
 from lattice_ml.ensembles.layout import VERDICT
 from lattice_ml.ensembles.plan import build_plan
 from lattice_ml.ensembles.shard import Shard
-from lattice_ml.runtime import sample_shard
 
 SIZES = {  # tori, points, configurations of a point
     "flux_60x4": (1, 1, 24_000),

@@ -17,12 +17,12 @@ import pytest
 
 from lattice_ml.ensembles import generate as campaign
 from lattice_ml.ensembles import progress
-from lattice_ml.ensembles.atomic import lock
 from lattice_ml.ensembles.claims import FOLDER, Claims
 from lattice_ml.ensembles.generate import generate, sample_chunks
 from lattice_ml.ensembles.layout import all_chunks
 from lattice_ml.ensembles.shard import Shard
 from lattice_ml.ensembles.store import done_chunks, open_configurations, open_ensemble, prepare_store
+from lattice_ml.ground.atomic import lock
 
 
 def bits(path):

@@ -13,11 +13,11 @@ import zarr
 from zarr.codecs import BloscCodec
 
 from lattice_ml.ensembles import layout
-from lattice_ml.ensembles.atomic import AtomicStore
 from lattice_ml.ensembles.claims import FOLDER, Claims
 from lattice_ml.ensembles.generate import generate
 from lattice_ml.ensembles.repair import repair
 from lattice_ml.ensembles.store import done_chunks, open_ensemble, prepare_store
+from lattice_ml.ground.atomic import AtomicStore
 
 CHUNK = "configurations/c.3.0.0.0.0.0"
 

@@ -3,7 +3,6 @@ import pytest
 import torch
 from torch import nn
 
-from lattice_ml.errors import UserError
 from lattice_ml.explain.faithfulness import infidelity, randomised, rank_correlation, rectangles, sensitivity
 from lattice_ml.explain.gallery import (
     AT_ONCE,
@@ -14,6 +13,7 @@ from lattice_ml.explain.gallery import (
     completeness_error,
     last_convolution,
 )
+from lattice_ml.ground.errors import UserError
 from lattice_ml.nets.lattice_cnn import LatticeCNN
 from lattice_ml.nets.phase_cnn import PhaseCNN
 

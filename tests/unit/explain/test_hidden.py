@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 import torch
 
-from lattice_ml.errors import UserError
 from lattice_ml.explain.gallery import Background
 from lattice_ml.explain.hidden import (
     activations,
@@ -18,6 +17,7 @@ from lattice_ml.explain.hidden import (
     seen_sites,
     window,
 )
+from lattice_ml.ground.errors import UserError
 from lattice_ml.nets.encoders import TorusEncoder
 from lattice_ml.nets.lattice_cnn import LatticeCNN
 from lattice_ml.nets.phase_cnn import PhaseCNN

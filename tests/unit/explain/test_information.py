@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from lattice_ml.errors import UserError
 from lattice_ml.explain.information import Information, deal, mutual_information, resample
+from lattice_ml.ground.errors import UserError
 
 
 def gaussians(rho: float, n: int, seed: int) -> tuple[np.ndarray, np.ndarray]:

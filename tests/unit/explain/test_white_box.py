@@ -1,9 +1,9 @@
 import numpy as np
 import pytest
 
-from lattice_ml.errors import UserError
 from lattice_ml.explain import white_box
 from lattice_ml.explain.white_box import KINDS, build, fit_white_box
+from lattice_ml.ground.errors import UserError
 
 
 @pytest.fixture(autouse=True)

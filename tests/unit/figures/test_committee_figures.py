@@ -6,7 +6,7 @@ from matplotlib.colors import to_hex
 from matplotlib.image import imread
 
 from lattice_ml import figures
-from lattice_ml.figures import boundary_check, physical_share, sizes
+from lattice_ml.figures.phases import boundary_check, physical_share, sizes
 from lattice_ml.figures.style import phase_colours
 
 PHASES = ["L", "L+G", "G"]

@@ -3,19 +3,10 @@
 import numpy as np
 import pytest
 
-from lattice_ml.figures import (
-    filter_maps,
-    gallery,
-    importance,
-    information_table,
-    judged_accuracy,
-    judged_error,
-    planes,
-    receptive_fields,
-    rules,
-    save,
-    trust,
-)
+from lattice_ml.figures import save
+from lattice_ml.figures.explain import gallery, importance, receptive_fields, rules, trust
+from lattice_ml.figures.latents import information_table, planes
+from lattice_ml.figures.nets import filter_maps, judged_accuracy, judged_error
 
 RNG = np.random.default_rng(0)
 

@@ -6,7 +6,10 @@ import pytest
 from matplotlib.image import imread
 
 from lattice_ml import figures
-from lattice_ml.figures import (
+from lattice_ml.figures import style
+from lattice_ml.figures.explain import saliency
+from lattice_ml.figures.nets import training
+from lattice_ml.figures.phases import (
     configurations,
     confusion,
     embedding,
@@ -14,9 +17,6 @@ from lattice_ml.figures import (
     pca,
     phase_diagram,
     probabilities,
-    saliency,
-    style,
-    training,
 )
 
 PHASES = ["L", "L+G", "G"]

@@ -5,7 +5,7 @@ import pytest
 from matplotlib.image import imread
 
 from lattice_ml import figures
-from lattice_ml.figures import (
+from lattice_ml.figures.flocks import (
     activity,
     band_profiles,
     band_speed,

@@ -6,7 +6,7 @@ from matplotlib.collections import LineCollection
 from matplotlib.image import imread
 
 from lattice_ml import figures
-from lattice_ml.figures import (
+from lattice_ml.figures.nets import (
     chemical_potential,
     distributions,
     equivariance,
@@ -17,7 +17,7 @@ from lattice_ml.figures import (
     learning_curve,
     true_counts,
 )
-from lattice_ml.workflows.net_maps import standing_out
+from lattice_ml.workflows.nets.maps import standing_out
 
 RNG = np.random.default_rng(2)
 NAMES = ["EQ", "ST", "FL"]

@@ -8,7 +8,7 @@ import pytest
 from lattice_ml import figures
 from lattice_ml.nets.phase_cnn import PhaseCNN
 from lattice_ml.systems.active_ising.physics import ActiveIsing
-from lattice_ml.workflows.net_pictures import draw_architecture, draw_kernels, draw_saliency_nets
+from lattice_ml.workflows.common.net_pictures import draw_architecture, draw_kernels, draw_saliency_nets
 
 
 def test_an_architecture_is_drawn_from_the_net(tmp_path):

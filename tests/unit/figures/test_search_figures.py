@@ -11,7 +11,11 @@ import pytest
 from matplotlib.image import imread
 
 from lattice_ml import figures
-from lattice_ml.figures import search_finalists, search_history, search_importances, search_parallel, search_pareto
+from lattice_ml.figures.search import finalists as search_finalists
+from lattice_ml.figures.search import history as search_history
+from lattice_ml.figures.search import importances as search_importances
+from lattice_ml.figures.search import parallel as search_parallel
+from lattice_ml.figures.search import pareto as search_pareto
 from lattice_ml.search.finalist_scores import COLUMNS, Scores
 from lattice_ml.search.outcome import INFEASIBLE, OUTCOME, Outcome
 from lattice_ml.search.pictures import STORY, draw_study, on_front

@@ -6,15 +6,8 @@ import pytest
 from matplotlib.image import imread
 
 from lattice_ml import figures
-from lattice_ml.figures import (
-    architecture,
-    back_projection,
-    kernels,
-    principal_curves,
-    principal_planes,
-    shot_noise,
-    transitions,
-)
+from lattice_ml.figures.nets import architecture, kernels
+from lattice_ml.figures.phases import back_projection, principal_curves, principal_planes, shot_noise, transitions
 
 RNG = np.random.default_rng(4)
 T = np.linspace(0.2, 1.0, 17)

@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from lattice_ml.errors import UserError
+from lattice_ml.ground.errors import UserError
 from lattice_ml.nets.autoencoder import TorusAutoencoder
 from lattice_ml.nets.encoders import SeriesEncoder, TorusEncoder, coarser
 from lattice_ml.nets.variational_encoder import VariationalEncoder

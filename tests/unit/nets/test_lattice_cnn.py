@@ -5,7 +5,7 @@ import torch
 import yaml
 from torch.nn import functional as F
 
-from lattice_ml.errors import UserError
+from lattice_ml.ground.errors import UserError
 from lattice_ml.nets.lattice_cnn import GlobalPool, LatticeCNN, PeriodicConv2d, Pool
 
 FLUX = Path(__file__).parents[3] / "conf" / "model" / "flux"

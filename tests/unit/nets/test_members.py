@@ -4,7 +4,7 @@ import pytest
 import torch
 import yaml
 
-from lattice_ml.errors import UserError
+from lattice_ml.ground.errors import UserError
 from lattice_ml.nets import members
 from lattice_ml.nets.lattice_cnn import LatticeCNN
 from lattice_ml.nets.members import Members, Taps

@@ -5,7 +5,7 @@ from jaxtyping import TypeCheckError, jaxtyped
 from torch import nn
 from torch.nn import functional as F
 
-from lattice_ml.errors import UserError
+from lattice_ml.ground.errors import UserError
 from lattice_ml.nets.phase_cnn import PhaseCNN
 
 

@@ -6,7 +6,7 @@ from beartype import beartype
 from jaxtyping import jaxtyped
 from torch.nn import functional as F
 
-from lattice_ml.errors import UserError
+from lattice_ml.ground.errors import UserError
 from lattice_ml.nets.phase_equivariant import PhaseEquivariant, _wrap
 from lattice_ml.nets.receptive_field import receptive_field
 

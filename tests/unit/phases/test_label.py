@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from lattice_ml.errors import UserError
+from lattice_ml.ground.errors import UserError
 from lattice_ml.phases.embed import Embedding
 from lattice_ml.phases.label import find_clusters, join_noise, name_clusters
 from lattice_ml.systems.active_ising.naming import flocking_phases

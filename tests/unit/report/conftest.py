@@ -8,7 +8,7 @@ import pytest
 from report_page import RESULTS
 
 from lattice_ml import figures
-from lattice_ml.figures import confusion, pca
+from lattice_ml.figures.phases import confusion, pca
 
 
 @pytest.fixture(scope="session")

@@ -12,7 +12,7 @@ import yaml
 from report_page import RESULTS, Page
 
 from lattice_ml import report
-from lattice_ml.errors import UserError
+from lattice_ml.ground.errors import UserError
 
 
 def index_of(runs):

@@ -8,7 +8,7 @@ import pytest
 from report_page import RESULTS, Page, page_of
 
 from lattice_ml import report
-from lattice_ml.errors import UserError
+from lattice_ml.ground.errors import UserError
 
 
 def test_every_figure_is_embedded_with_words_for_those_who_cannot_see_it(run):

@@ -9,7 +9,7 @@ import optuna
 import pytest
 from optuna.trial import TrialState
 
-from lattice_ml.errors import UserError
+from lattice_ml.ground.errors import UserError
 from lattice_ml.search.claims import LOST, Claims
 from lattice_ml.search.outcome import INFEASIBLE, OVERRIDES, REASON
 from lattice_ml.search.owners import BEAT, OWNER

@@ -13,9 +13,9 @@ import torch
 from hydra import compose, initialize_config_dir
 from omegaconf import DictConfig
 
-from lattice_ml.config import CONF
-from lattice_ml.errors import UserError
-from lattice_ml.files import Taken
+from lattice_ml.cli.config import CONF
+from lattice_ml.ground.errors import UserError
+from lattice_ml.ground.files import Taken
 from lattice_ml.report.folder import published
 from lattice_ml.search import finalists as room
 from lattice_ml.search.finalist_scores import BEYOND, TEST, VALIDATION, count_parameters, read_scores

@@ -5,7 +5,7 @@ import warnings
 import optuna
 import pytest
 
-from lattice_ml.errors import UserError
+from lattice_ml.ground.errors import UserError
 from lattice_ml.search.sampling import build_pruner, build_sampler, is_pruning
 
 

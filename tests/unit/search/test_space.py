@@ -13,12 +13,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from omegaconf import OmegaConf
 
-from lattice_ml.config import CONF, validate
-from lattice_ml.errors import UserError
-from lattice_ml.runtime import build_system
+from lattice_ml.cli.config import CONF, validate
+from lattice_ml.cli.runtime import build_system
+from lattice_ml.ground.errors import UserError
 from lattice_ml.search.outcome import Infeasible
 from lattice_ml.search.space import check_space, draw, written
-from lattice_ml.workflows import net_trial, phase_trial
+from lattice_ml.workflows.nets import trial as net_trial
+from lattice_ml.workflows.phase_diagram import trial as phase_trial
 
 SEARCHES = sorted(path.stem for path in (CONF / "search").glob("*.yaml"))
 EVERYTHING = """

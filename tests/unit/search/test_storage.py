@@ -10,7 +10,7 @@ from pathlib import Path
 import optuna
 import pytest
 
-from lattice_ml.errors import UserError
+from lattice_ml.ground.errors import UserError
 from lattice_ml.search.address import open_storage
 from lattice_ml.search.storage import FileMutex, LockLost
 

@@ -5,7 +5,7 @@ import threading
 import optuna
 import pytest
 
-from lattice_ml.errors import UserError
+from lattice_ml.ground.errors import UserError
 from lattice_ml.search.address import open_storage
 from lattice_ml.search.study import DEFINITION, define, open_study
 

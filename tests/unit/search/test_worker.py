@@ -6,8 +6,8 @@ import json
 import optuna
 import pytest
 
-from lattice_ml.errors import UserError
-from lattice_ml.files import Taken
+from lattice_ml.ground.errors import UserError
+from lattice_ml.ground.files import Taken
 from lattice_ml.search.claims import ClaimLost
 from lattice_ml.search.outcome import Infeasible, Outcome, outcome_of
 from lattice_ml.search.worker import work

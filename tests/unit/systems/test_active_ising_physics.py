@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from lattice_ml.errors import UserError
+from lattice_ml.ground.errors import UserError
 from lattice_ml.systems.active_ising.physics import ActiveIsing
 
 SYSTEM = ActiveIsing((9, 6))

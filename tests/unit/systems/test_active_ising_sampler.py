@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 from numba import njit
 
-from lattice_ml import rng
-from lattice_ml.device import THREADS_TO_FILL, Cpu
-from lattice_ml.domains import cut
-from lattice_ml.errors import UserError
+from lattice_ml.ground.errors import UserError
+from lattice_ml.kernels import rng
+from lattice_ml.kernels.device import THREADS_TO_FILL, Cpu
+from lattice_ml.kernels.domains import cut
 from lattice_ml.systems.active_ising import event_driven, random_sequential, sublattice
 from lattice_ml.systems.active_ising.flip_chain import FLIP_BATCH, FlipRates, RateTables, advance
 from lattice_ml.systems.active_ising.physics import ActiveIsing

@@ -6,8 +6,8 @@ import torch
 from scipy.integrate import quad
 from scipy.special import gammaln
 
-from lattice_ml.errors import UserError
-from lattice_ml.lattice import translate
+from lattice_ml.ground.errors import UserError
+from lattice_ml.kernels.lattice import translate
 from lattice_ml.systems.complex_scalar.fluxes import divergence, site_sums
 from lattice_ml.systems.complex_scalar.physics import ComplexScalar
 from lattice_ml.systems.complex_scalar.start import start_state

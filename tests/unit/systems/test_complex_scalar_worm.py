@@ -6,9 +6,9 @@ from typing import NamedTuple
 import numpy as np
 import pytest
 
-from lattice_ml import rng
-from lattice_ml.device import Cpu
-from lattice_ml.errors import UserError
+from lattice_ml.ground.errors import UserError
+from lattice_ml.kernels import rng
+from lattice_ml.kernels.device import Cpu
 from lattice_ml.systems.base import Lane
 from lattice_ml.systems.complex_scalar import worm as module
 from lattice_ml.systems.complex_scalar.fluxes import divergence, site_sums

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from scipy.special import gammaln
 
-from lattice_ml import rng
-from lattice_ml.device import Cpu
+from lattice_ml.kernels import rng
+from lattice_ml.kernels.device import Cpu
 from lattice_ml.systems.base import Lane
 from lattice_ml.systems.complex_scalar.checkerboard import Checkerboard
 from lattice_ml.systems.complex_scalar.checkerboard_updates import UNIT, lines, links, measure_f, plaquettes

@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from lattice_ml import rng
-from lattice_ml.device import Cpu
-from lattice_ml.lattice import neighbours
+from lattice_ml.kernels import rng
+from lattice_ml.kernels.device import Cpu
+from lattice_ml.kernels.lattice import neighbours
 from lattice_ml.systems.base import Lane
 from lattice_ml.systems.ising.checkerboard import Checkerboard, colour_lists, thresholds
 from lattice_ml.systems.ising.physics import Ising

@@ -5,8 +5,8 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pytest
 
-from lattice_ml.device import Cpu
-from lattice_ml.errors import UserError
+from lattice_ml.ground.errors import UserError
+from lattice_ml.kernels.device import Cpu
 from lattice_ml.systems.active_ising.physics import ActiveIsing
 from lattice_ml.systems.base import Lane
 from lattice_ml.systems.ising import checkerboard

@@ -5,7 +5,7 @@ import torch
 
 from lattice_ml.data.pendulum import PendulumData, WhereWillItBe
 from lattice_ml.data.questions import Asked
-from lattice_ml.errors import UserError
+from lattice_ml.ground.errors import UserError
 from lattice_ml.nets.encoders import SeriesEncoder
 from lattice_ml.nets.posterior import Posterior
 from lattice_ml.nets.variational_encoder import VariationalEncoder

@@ -10,9 +10,9 @@ import pytest
 import torch
 import xarray as xr
 
-from lattice_ml.checkpoints import BatchNoise
 from lattice_ml.data.configurations import Configurations
-from lattice_ml.errors import UserError
+from lattice_ml.ground.checkpoints import BatchNoise
+from lattice_ml.ground.errors import UserError
 from lattice_ml.nets.autoencoder import TorusAutoencoder
 from lattice_ml.nets.likelihoods import Likelihood, families
 from lattice_ml.systems.ising.physics import Ising

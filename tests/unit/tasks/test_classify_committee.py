@@ -12,13 +12,13 @@ from lightning.pytorch.callbacks import ModelCheckpoint
 from omegaconf import OmegaConf
 from torch.nn import functional as F
 
+from lattice_ml.cli.runtime import build
 from lattice_ml.data.augment import TorusShift
 from lattice_ml.data.datamodule import EnsembleData
-from lattice_ml.errors import UserError
+from lattice_ml.ground.errors import UserError
 from lattice_ml.nets.committee import Committee
 from lattice_ml.nets.phase_cnn import PhaseCNN
 from lattice_ml.nets.phase_equivariant import PhaseEquivariant
-from lattice_ml.runtime import build
 from lattice_ml.systems.active_ising.physics import ActiveIsing
 from lattice_ml.tasks.classify_committee import ClassifyCommittee
 from lattice_ml.tasks.members import load_members

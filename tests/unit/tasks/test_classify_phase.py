@@ -11,7 +11,7 @@ from torch.nn import functional as F
 
 from lattice_ml.data.augment import TorusShift
 from lattice_ml.data.datamodule import EnsembleData
-from lattice_ml.errors import UserError
+from lattice_ml.ground.errors import UserError
 from lattice_ml.nets.phase_cnn import PhaseCNN
 from lattice_ml.systems.active_ising.physics import ActiveIsing
 from lattice_ml.tasks.classify_phase import ClassifyPhase, load_classifier

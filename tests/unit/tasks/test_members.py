@@ -10,11 +10,11 @@ import torch
 from lightning.pytorch.callbacks import ModelCheckpoint
 from omegaconf import OmegaConf
 
+from lattice_ml.cli.runtime import build
 from lattice_ml.data.members import MemberData
-from lattice_ml.errors import UserError
+from lattice_ml.ground.errors import UserError
 from lattice_ml.nets.lattice_cnn import LatticeCNN
 from lattice_ml.nets.members import Members
-from lattice_ml.runtime import build
 from lattice_ml.systems.complex_scalar.physics import ComplexScalar
 from lattice_ml.tasks.count_violations import CountViolations
 from lattice_ml.tasks.detect_violations import DetectViolations

@@ -9,8 +9,8 @@ import xarray as xr
 
 from lattice_ml.phases.label import Labels
 from lattice_ml.systems.active_ising.physics import ActiveIsing
-from lattice_ml.workflows.committee_parts import Judged, Part
-from lattice_ml.workflows.committee_results import compare, distance, metrics, share, spread, summary
+from lattice_ml.workflows.committee.parts import Judged, Part
+from lattice_ml.workflows.committee.results import compare, distance, metrics, share, spread, summary
 
 T = np.round(np.arange(0.2, 0.91, 0.05), 10)
 SYSTEM, WIDE = ActiveIsing((9, 9)), ActiveIsing((18, 18))

@@ -3,7 +3,7 @@
 import pytest
 from omegaconf import OmegaConf
 
-from lattice_ml.workflows.compare_nets import with_epochs
+from lattice_ml.workflows.nets.workflow import with_epochs
 
 
 @pytest.mark.parametrize(

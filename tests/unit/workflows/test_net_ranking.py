@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from lattice_ml.evaluation import Evaluation
-from lattice_ml.workflows.net_ranking import rank
-from lattice_ml.workflows.net_results import Trained
+from lattice_ml.runs.evaluation import Evaluation
+from lattice_ml.workflows.nets.ranking import rank
+from lattice_ml.workflows.nets.results import Trained
 
 
 def trained(name, values, score="mse", samples=100, tori=("8x8",)):

@@ -1,0 +1,1 @@
+"""Pictures of the physics of flocks, learned nothing."""

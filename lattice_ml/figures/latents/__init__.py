@@ -1,0 +1,1 @@
+"""Pictures of latents and of what they know."""

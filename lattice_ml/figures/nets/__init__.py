@@ -1,0 +1,1 @@
+"""Pictures of nets, their training and how they compare."""

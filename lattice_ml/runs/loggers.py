@@ -1,0 +1,152 @@
+"""What a run shows elsewhere than in its folder: Weights & Biases (offline by default) and TensorBoard.
+
+``docs/dashboards.md`` says what lands where.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from netrc import NetrcParseError, netrc
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from omegaconf import DictConfig
+
+from lattice_ml.runs import lineage
+from lattice_ml.ground.redaction import public, redacted_command_line
+from lattice_ml.runs.run import Run
+from lattice_ml.cli.runtime import build
+
+if TYPE_CHECKING:
+    from lightning.pytorch.loggers import Logger, TensorBoardLogger, WandbLogger
+
+BOUNDARY = ("rho0", "transition", "T", "error", "method", "reason")
+"""The columns of the boundary table."""
+
+STAGING = "WANDB_DATA_DIR"
+"""Where W&B keeps what is to be uploaded: the run's folder instead of the home directory, unless the user says so."""
+
+
+@contextmanager
+def open_loggers(config: DictConfig, run: Run) -> Iterator[list[Logger]]:
+    """The loggers of ``logger=…``, with the configuration and the ensembles that the run uses.
+
+    W&B's process is finished on every way out: with exit code 0, or 1 if the run fails, which W&B shows as such.
+    """
+    from lightning.pytorch.loggers import WandbLogger
+
+    loggers: list[Logger] = []
+    configured = config.get("logger") or {}
+    failed = True
+    elsewhere = os.environ.get(STAGING)
+    os.environ[STAGING] = elsewhere or str((run.folder / "wandb").absolute())
+    try:
+        for name, logger in configured.items():
+            own: dict[str, Any] = {"save_dir": str(run.folder)}
+            if name == "wandb":
+                own |= {"name": f"{config.name}/{run.folder.name}", "group": config.name, "offline": not logged_in()}
+                os.environ.setdefault("WANDB_SILENT", "true")
+            loggers.append(build(logger, **own))
+            if isinstance(loggers[-1], WandbLogger):
+                # Lightning passes it always, and W&B warns that it has no effect.
+                loggers[-1]._wandb_init.pop("anonymous", None)
+        for logger in loggers:
+            with redacted_command_line():
+                logger.log_hyperparams(public(config))
+            if isinstance(logger, WandbLogger):
+                lineage.use_ensembles(logger.experiment, config)
+        yield loggers
+        failed = False
+    finally:
+        if "wandb" in configured:
+            import wandb
+
+            wandb.finish(exit_code=int(failed))
+        if elsewhere is None:
+            del os.environ[STAGING]
+
+
+def publish(loggers: list[Logger], run: Run) -> None:
+    """Send the figures, the boundary table, the confusion matrix, the numbers and the best checkpoint."""
+    from lightning.pytorch.loggers import TensorBoardLogger, WandbLogger
+
+    for logger in loggers:
+        if isinstance(logger, WandbLogger):
+            _publish_to_wandb(logger, run)
+        elif isinstance(logger, TensorBoardLogger):
+            _publish_to_tensorboard(logger, run)
+
+
+def _publish_to_wandb(logger: WandbLogger, run: Run) -> None:
+    import wandb
+
+    # Pictures go as PNG files: float arrays in [0, 1] would be rendered black.
+    for picture in sorted(run.figures.glob("*.png")):
+        logger.log_image(key=f"figures/{picture.stem}", images=[str(picture)])
+    rows = [[row.get(column) for column in BOUNDARY] for row in run.results.get("boundaries", [])]
+    if rows:
+        logger.log_table("boundaries", columns=list(BOUNDARY), data=rows)
+    confusion = _confusion(run)
+    if confusion is not None:
+        labelled, predicted, phases = confusion
+        chart = wandb.plot.confusion_matrix(y_true=labelled, preds=predicted, class_names=phases)
+        logger.experiment.log({"confusion_matrix": chart})
+    logger.experiment.summary.update(_numbers(run))
+    lineage.log_model(logger.experiment, run)
+
+
+def _publish_to_tensorboard(logger: TensorBoardLogger, run: Run) -> None:
+    from PIL import Image
+
+    board = logger.experiment
+    for picture in sorted(run.figures.glob("*.png")):
+        with Image.open(picture) as image:
+            pixels = np.asarray(image.convert("RGB"))  # uint8 [row, column, colour]
+        board.add_image(f"figures/{picture.stem}", pixels, dataformats="HWC")
+    lines = ["| " + " | ".join(BOUNDARY) + " |", "|" + " --- |" * len(BOUNDARY)]
+    for row in run.results.get("boundaries", []):
+        cells = ("" if row.get(column) is None else str(row[column]).replace("|", "\\|") for column in BOUNDARY)
+        lines.append("| " + " | ".join(cells) + " |")
+    if len(lines) > 2:
+        board.add_text("boundaries", "\n".join(lines))
+    for name, value in _numbers(run).items():
+        board.add_scalar(f"results/{name}", value)
+
+
+def _numbers(run: Run) -> dict[str, float]:
+    """The run's metrics as flat scalars: ``test_accuracy``, ``test_accuracy_error``, …"""
+    found: dict[str, float] = {}
+    for name, metric in run.results.get("metrics", {}).items():
+        for key, value in (("", metric.get("value")), ("_error", metric.get("error"))):
+            if value is not None:
+                found[name + key] = value
+    return found
+
+
+def _confusion(run: Run) -> tuple[list[int], list[int], list[str]] | None:
+    """Label and prediction of every test configuration (indices of phases), from the counts behind the figure."""
+    from lattice_ml.figures import load
+    from lattice_ml.figures.style import texts
+
+    path = run.figures / "confusion.npz"
+    if not path.is_file():
+        return None
+    arrays = load(path)
+    counts = arrays["counts"]
+    labelled, predicted = (np.repeat(index.ravel(), counts.ravel()).tolist() for index in np.indices(counts.shape))
+    return labelled, predicted, texts(arrays["phases"])
+
+
+def logged_in() -> bool:
+    """Has this machine W&B credentials, or does WANDB_MODE settle it?"""
+    mode = os.environ.get("WANDB_MODE")
+    if mode is not None:
+        return mode == "online"
+    if os.environ.get("WANDB_API_KEY"):
+        return True
+    try:
+        return netrc().authenticators("api.wandb.ai") is not None
+    except (OSError, NetrcParseError):
+        return False

@@ -1,0 +1,1 @@
+"""How far does a net carry that saw one density? Committees beside the independent truth."""

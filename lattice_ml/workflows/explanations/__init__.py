@@ -1,0 +1,1 @@
+"""Why does a finished run say what it says?"""

@@ -1,0 +1,198 @@
+"""Steps that workflows with an encoder share: the ensemble, its held-out part, what latents tell, how many to have."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+
+import numpy as np
+from omegaconf import DictConfig
+
+from lattice_ml.cli.runtime import build, build_ensemble
+from lattice_ml.ground.errors import UserError
+from lattice_ml.runs.fit_best import fit_best
+from lattice_ml.runs.run import Run
+from lattice_ml.workflows.common.protocol import protocol_of
+from lattice_ml.workflows.latents.figures import draw_dimensions, draw_information, draw_plane
+
+if TYPE_CHECKING:
+    import torch
+    import xarray as xr
+
+    from lattice_ml.data.configurations import Configurations
+    from lattice_ml.nets.posterior import Posterior
+    from lattice_ml.systems.base import System
+
+
+class Encoder(Protocol):
+    """A task whose net has latents."""
+
+    def posteriors(self, x: torch.Tensor) -> Posterior: ...
+
+
+class HeldOut(NamedTuple):
+    """Configurations of replicas that no weight was fitted to: the ensemble, states ``[n, species, x, y]``, channels
+    ``[n, channel, x, y]``, the known quantities ``[n]`` each, and their trajectories ``[n]``."""
+
+    ensemble: xr.Dataset
+    states: np.ndarray
+    channels: torch.Tensor
+    known: dict[str, np.ndarray]
+    groups: np.ndarray
+
+
+def sample(config: DictConfig, run: Run) -> xr.Dataset:
+    """The ensemble, sampled as far as it is missing; refuses one that must prove its equilibration and does not."""
+    from lattice_ml.ensembles.equilibration import require_equilibrated
+
+    ensemble = build_ensemble(config.system, config.sampler, config.ensemble)
+    require_equilibrated(config.ensemble.path, force=config.data.get("force", False))
+    run.results["protocol"] = {"ensemble": protocol_of(ensemble)}
+    return ensemble
+
+
+def build_configurations(config: DictConfig, system: System, ensemble: xr.Dataset) -> Configurations:
+    """The ensemble as batches with the states themselves, dealt by replica."""
+    from lattice_ml.data.configurations import Configurations
+
+    if config.data.get("split") is None:
+        raise UserError("an encoder learns from data dealt by replica: give data=default.")
+    return Configurations(
+        ensemble,
+        system,
+        batch_size=config.data.batch_size,
+        split=list(config.data.split),
+        augment=None if config.data.augment is None else build(config.data.augment),
+        seed=config.seed,
+        memory=config.data.get("memory"),
+    )
+
+
+def hold_out(config: DictConfig, system: System, ensemble: xr.Dataset, data: Configurations) -> HeldOut:
+    """The validation and test replicas, of which every s-th sample is read if they are more than asked for."""
+    import torch
+
+    from lattice_ml.explain.quantities import quantities, trajectories
+
+    held = ensemble.isel(replica=np.sort(np.concatenate([data.replicas["val"], data.replicas["test"]])))
+    count = int(np.prod([held.sizes[name] for name in ("point", "replica", "sample")]))
+    step = -(-count // config.latents.configurations)
+    held = held.isel(sample=slice(None, None, min(step, held.sizes["sample"])))
+    states = held["configurations"].transpose("point", "replica", "sample", "species", "x", "y").to_numpy()
+    states = states.reshape(-1, *states.shape[3:])
+    channels = system.to_channels(torch.from_numpy(states.astype(np.int32)))
+    return HeldOut(held, states, channels, quantities(system, held), trajectories(held))
+
+
+def tell_latents(config: DictConfig, run: Run, task: Encoder, held: HeldOut) -> dict[str, Any]:
+    """Tables of mutual information and a picture of the latents; returns metrics: KL of each, how many are in use."""
+    import torch
+
+    from lattice_ml.ensembles.store import points_of
+    from lattice_ml.explain.latents import ACTIVE, entangled, informed, tabulated
+
+    found = task.posteriors(held.channels)
+    torch.manual_seed(config.seed)
+    drawn, divergence = found.sample().numpy(), found.divergence().mean(0).numpy()
+    method = config.latents.information
+    table = informed(drawn, held.known, held.groups, method, config.seed)
+    check = table if method == "ksg" else informed(drawn, held.known, held.groups, "ksg", config.seed)
+    between = entangled(drawn, held.groups, "ksg", config.seed)
+    varied = {name: held.known[name] for name in points_of(held.ensemble)[0] if name in held.known}
+    given = tabulated(varied, held.known, held.groups, method, config.seed) if varied else None
+    run.results["information"] = {
+        method: table.summary(),
+        "ksg": check.summary(),
+        "between_latents": between.summary(),
+        **({"of_control_parameters": given.summary()} if given else {}),
+    }
+    draw_information(
+        run.figures,
+        "information",
+        table,
+        "What each latent tells",
+        f"Mutual information (estimator {method}) of every latent, drawn from its posterior, with the control "
+        f"parameters that vary and the observables, on {len(drawn):,} held-out configurations; errors from "
+        "whole trajectories." + (f" Beyond the line, what {' and '.join(varied)} tell of the same." if varied else ""),
+        given,
+    )
+    if drawn.shape[1] > 1:
+        draw_information(
+            run.figures,
+            "entanglement",
+            between,
+            "How entangled the latents are",
+            "Mutual information between latents (estimator ksg): zero off the diagonal would be disentangled.",
+        )
+    axes = list(held.known)
+    across, upward = axes[-1], next((name for name in ("magnetisation", "n") if name in axes), axes[0])
+    draw_plane(
+        run.figures,
+        np.stack((held.known[across], held.known[upward]), axis=1),
+        [across, upward],
+        found.mean.numpy(),
+        [f"z{k + 1} (KL {own:.2f})" for k, own in enumerate(divergence)],
+        f"Mean of every latent for held-out configurations over {across} and {upward}.",
+    )
+    return {
+        "latents_in_use": {"value": int((divergence > ACTIVE).sum()), "error": None, "n": len(drawn)},
+        **{f"KL_of_z{k + 1}_in_nats": {"value": float(own), "error": None} for k, own in enumerate(divergence)},
+    }
+
+
+def scan_dimensions(
+    config: DictConfig,
+    run: Run,
+    make: Callable[[int], Any],
+    data: Configurations,
+    held: HeldOut,
+    score: str,
+    label: str,
+) -> None:
+    """Train with each number of latents of ``latents.dimensions`` and say what it buys; once each, whatever happens.
+
+    make: a task with that many latents. score: the metric of the validation that is compared, called ``label``.
+    """
+    import torch
+
+    from lattice_ml.explain.latents import ACTIVE, informed
+    from lattice_ml.ground.files import write_file
+
+    rows = []
+    for dimension in config.latents.dimensions:
+        folder = run.folder / "nets" / f"latents-{dimension}"
+        kept = folder / "told.json"
+        if not kept.is_file():
+            run.console.print(f"{dimension} latent(s)", highlight=False)
+            task, history = fit_best(config, run, folder, make(int(dimension)), data, [])
+            best = min(history, key=lambda row: row["val/loss"])
+            found = task.posteriors(held.channels)
+            torch.manual_seed(config.seed)
+            table = informed(found.sample().numpy(), held.known, held.groups, "ksg", config.seed)
+            most = table.value.argmax(axis=0)
+            told = {
+                "latents": int(dimension),
+                "loss": float(best[score]),
+                "kl": float(best["val/kl"]),
+                "in_use": int((found.divergence().mean(0) > ACTIVE).sum()),
+                "information": {
+                    name: {"value": float(table.value[k, j]), "error": float(np.nan_to_num(table.error[k, j]))}
+                    for j, (name, k) in enumerate(zip(table.columns, most, strict=True))
+                },
+            }
+            write_file(kept, json_bytes(told))
+        rows.append(read(kept))
+    run.results["dimensions"] = rows
+    draw_dimensions(run.figures, rows, label)
+
+
+def json_bytes(content: Any) -> bytes:
+    import json
+
+    return f"{json.dumps(content, indent=1, allow_nan=False)}\n".encode()
+
+
+def read(path: Any) -> dict[str, Any]:
+    import json
+
+    return json.loads(path.read_text(encoding="utf-8"))

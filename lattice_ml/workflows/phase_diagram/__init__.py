@@ -1,0 +1,1 @@
+"""From an empty folder to a phase diagram with its reasons."""

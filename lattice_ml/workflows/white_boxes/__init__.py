@@ -1,0 +1,1 @@
+"""How much do models know that can be read?"""
