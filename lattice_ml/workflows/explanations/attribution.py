@@ -37,7 +37,7 @@ def explain_attribution(
     """
     from lattice_ml.explain.gallery import attribute, background, completeness_error
     from lattice_ml.figures import captions
-    from lattice_ml.workflows.explanations.examples import figures as explain_figures
+    from lattice_ml.workflows.explanations import figures as explain_figures
 
     chosen = list(methods or METHODS)
     for method in chosen:

@@ -67,7 +67,7 @@ def planes(
     from lattice_ml.explain.hidden import PLANES, activations, lay_out
     from lattice_ml.explain.information import mutual_information
     from lattice_ml.ground.checkpoints import keep_threads
-    from lattice_ml.workflows.explanations.examples import hidden_figures
+    from lattice_ml.workflows.explanations import hidden_figures
 
     values = activations(found.score, x, layer)
     with keep_threads():
@@ -98,7 +98,7 @@ def fields(found: Finished, run: Run, x: Tensor, convolutions: list[str]) -> dic
     Returns the rows and columns of the torus that the centre of each convolution sees.
     """
     from lattice_ml.explain.hidden import arithmetic, beyond, extent_of, seen_sites, window
-    from lattice_ml.workflows.explanations.examples import hidden_figures
+    from lattice_ml.workflows.explanations import hidden_figures
 
     told: dict[str, Any] = {}
     seen, windows = {}, {}
@@ -131,7 +131,7 @@ def filters(
     """Maps of one configuration, and the relaxed input that excites each of the first filters of every convolution,
     where its centre sees it."""
     from lattice_ml.explain.hidden import maps, maximise
-    from lattice_ml.workflows.explanations.examples import hidden_figures
+    from lattice_ml.workflows.explanations import hidden_figures
 
     middle = len(x) // 2
     hidden_figures.draw_maps(run.figures, found, x[middle].numpy(), maps(found.score, x[middle : middle + 1]), FILTERS)
