@@ -1,87 +1,155 @@
-"""A composed configuration, checked before any work: names, types, ranges (``schema.py``) and what goes together.
+"""A composed configuration, checked before any work and turned into what it stands for; nothing heavy is imported.
 
 Hydra refuses keys that do not exist on the command line; those that a file or ``+key=value`` brings are refused here.
-Values are checked by pydantic, choices against each other, and nothing heavy is imported.
 """
 
 from __future__ import annotations
 
-import difflib
 import functools
-import re
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import yaml
-from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
-from pydantic import ValidationError
+from pydantic import StrictBool, TypeAdapter, ValidationError
 
-from lattice_ml.cli.schema import ENSEMBLE, SECTIONS, schema_of, sentence
-from lattice_ml.cli.targets import check_classes, check_targets
-from lattice_ml.ensembles.family import members
-from lattice_ml.ensembles.plan import Plan, build_plan
+from lattice_ml.cli.door import Door, ensemble_roles, require_known
+from lattice_ml.cli.former import renamed
+from lattice_ml.cli.recipes import check_recipes, with_recipes
+from lattice_ml.cli.sentences import sentence
+from lattice_ml.cli.targets import check_classes, check_targets, find_workflow
+from lattice_ml.ensembles.ensemble import Ensemble, speaking_of
+from lattice_ml.ensembles.plan import Plan
 from lattice_ml.ground.errors import UserError
+from lattice_ml.ground.ranges import Name, Seed, Settings, Text
+from lattice_ml.ground.redaction import redacted
+from lattice_ml.runs.run import Place
 from lattice_ml.systems.base import System
+from lattice_ml.workflows.explanations.explained import FinishedRun, require_finished
+from lattice_ml.workflows.workflow import Workflow
 
 CONF = Path(__file__).resolve().parents[2] / "conf"
 LARGEST = 10**8
 """Points × replicas × samples and sites of an ensemble: beyond, a number was mistyped."""
+BUILT = ("data", "model", "models", "oracle", "task", "trainer", "callbacks", "logger", "question", "workflow")
+"""Sections of train.py that hold recipes, or are one."""
 
 
-def validate(config: DictConfig) -> None:
-    """Raise ``UserError`` with one sentence on the first thing that is wrong with a composed configuration."""
+class Paths(Settings):
+    """Where things are written."""
+
+    runs: Text
+    stores: Text
+
+
+@dataclass(frozen=True)
+class Job:
+    """What a configuration of train.py stands for: a workflow, and the place of its run.
+
+    plain: the configuration, resolved. trusted: the user typed trust=true.
+    """
+
+    workflow: Workflow
+    place: Place
+    plain: Mapping[str, Any]
+    trusted: bool
+
+    def check_classes(self) -> None:
+        """Raise ``UserError`` on a class that is not built from a configuration, and on settings that are none of its
+        constructor's; imports torch and Lightning, and everything else that will be built."""
+        sections = {key: self.plain[key] for key in BUILT if self.plain.get(key)}
+        tree = {**sections, "workflow": {k: v for k, v in self.plain["workflow"].items() if k != "_target_"}}
+        check_recipes(with_recipes(tree, self.trusted), self.trusted)
+
+
+def validate(config: DictConfig) -> Job:
+    """The job of a composed configuration of train.py; raises ``UserError`` with one sentence on the first thing that
+    is wrong with it."""
+    plain = plain_of(config)
+    return job_of(plain, trusted=plain.get("trust") is True)
+
+
+def plain_of(config: DictConfig) -> dict[str, Any]:
+    """A composed configuration resolved to plain values, under today's names; raises ``UserError``."""
     try:
         plain: Any = OmegaConf.to_container(config, resolve=True, throw_on_missing=True)
     except RecursionError:
         raise UserError("the configuration does not compose: a value refers to itself.") from None
-    if plain.get("trust") is not True:
+    return renamed(plain)
+
+
+def job_of(plain: dict[str, Any], trusted: bool) -> Job:
+    """The job of a resolved configuration of train.py."""
+    if not trusted:
         check_targets(plain)
-    if "workflow" in plain and plain.get("name") in (None, ""):
+    if plain.get("name") in (None, ""):
         raise UserError("no experiment is named: give experiment=<name>, e.g. experiment=aim_quick, or name=<yours>.")
-    _check_names(plain)
+    check_names(plain)
+    if not isinstance(plain.get("workflow"), dict) or "_target_" not in plain["workflow"]:
+        raise UserError("workflow is missing: put it back, or leave out what took it away.")
+    home, name = Path(checked("paths", Paths, plain.get("paths")).runs), checked("name", Name, plain["name"])
+    run = plain.get("run") or {}
+    own = checked("run.id", Name | int, run.get("id", "auto") if isinstance(run, dict) else run)
+    seed = checked("seed", Seed, plain.get("seed", 0))
+    checked("trust", StrictBool, plain.get("trust", False))
+    door = Door(plain, trusted, functools.partial(open_run, stores=plain["paths"]["stores"], trusted=trusted))
+    check_points(door)
+    workflow = door.build(find_workflow(plain["workflow"]["_target_"], trusted), "workflow")
+    return Job(workflow, Place(home, name, str(own), seed, redacted(plain)), plain, trusted)
+
+
+def open_run(folder: str | Path, stores: str | None = None, trusted: bool = False) -> FinishedRun:
+    """The finished run in a folder that ``train.py`` wrote; what stands there is checked like what was typed.
+
+    stores: where its ensembles lie now, if elsewhere. trusted: the user has typed trust=true now; that the folder says
+    so of itself does not count. Raises ``UserError`` if it is not finished or damaged.
+    """
+    folder = Path(folder)
+    require_finished(folder)
+    plain = read_config(folder / "config.yaml")
+    plain["trust"] = trusted
+    if stores is not None:
+        for section in ensemble_roles(plain).values():
+            if isinstance(section, dict) and isinstance(section.get("path"), str):
+                section["path"] = str(Path(stores) / Path(section["path"]).name)
+    job = job_of(plain, trusted)
+    job.check_classes()
+    return FinishedRun(folder, job.workflow, job.place.name, job.place.seed, job.plain)
+
+
+def read_config(path: Path) -> dict[str, Any]:
+    """The configuration that a run folder holds, plain values under today's names; raises ``UserError``."""
     try:
-        schema_of(plain).model_validate(plain)
+        plain = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, yaml.YAMLError) as error:
+        raise UserError(f"{path} cannot be read ({' '.join(str(error).split())[:100]}): give another run.") from None
+    if not isinstance(plain, dict):
+        raise UserError(f"{path} is no configuration: give a run folder that train.py wrote.")
+    return renamed(plain)
+
+
+def checked(where: str, hint: Any, value: Any) -> Any:
+    """A value of a type and range; ``UserError`` says what is wrong with it."""
+    try:
+        return TypeAdapter(hint).validate_python(value)
     except ValidationError as error:
-        raise UserError(sentence(error)) from None
-    for key, ensemble in _ensembles(plain).items():
-        with speaking_of(key):
-            _check_points(plain, ensemble)
+        raise UserError(sentence(error, where)) from None
 
 
-def _ensembles(plain: Mapping[str, Any]) -> dict[str, Any]:
-    """Every section that is an ensemble, by its dotted name."""
-    named = {key: plain[key] for key in ("ensemble", "survey", "extrapolation") if plain.get(key)}
-    further = plain.get("ensembles")
-    further = further if isinstance(further, dict) else {}
-    return named | {f"ensembles.{name}": section for name, section in further.items() if section}
+def check_names(plain: Mapping[str, Any]) -> None:
+    """Raise ``UserError`` on a key that nothing reads: each must stand in one of the files of conf/.
 
-
-def _check_names(plain: Mapping[str, Any]) -> None:
-    """Raise ``UserError`` on a key that nothing reads: each must stand in one of the files of conf/."""
+    Sections that hold the settings of a class are looked at with that class.
+    """
     require_known(plain, "", known_names("."))
-    for section, model in SECTIONS.items():
-        if isinstance(plain.get(section), dict):
-            require_known(plain[section], f"{section}.", known_names(section) | model.model_fields.keys())
-    for section, ensemble in _ensembles(plain).items():
-        if isinstance(ensemble, dict):
-            require_known(ensemble, f"{section}.", known_names("ensemble") | ENSEMBLE.model_fields.keys())
-
-
-def require_known(section: Mapping[Any, Any], prefix: str, known: frozenset[str]) -> None:
-    """Raise ``UserError`` on a key of a section that nothing reads; ``prefix``: the section's name and a dot."""
-    for key in section:
-        if str(key) not in known:
-            meant = did_you_mean(str(key), prefix, known)
-            raise UserError(f"there is no setting {prefix + str(key)!r}: {meant}There are {', '.join(sorted(known))}.")
-
-
-def did_you_mean(key: str, prefix: str, known: frozenset[str]) -> str:
-    """``did you mean data.sizes? `` if a known name is written alike, else nothing."""
-    close = difflib.get_close_matches(key, sorted(known), n=1)
-    return f"did you mean {prefix}{close[0]}? " if close else ""
+    for section in plain:
+        inner, known = plain[section], known_names(section)
+        if isinstance(inner, dict) and "_target_" not in inner and known and section not in ("models", "ensembles"):
+            if section in ("survey", "extrapolation", "callbacks", "logger"):
+                continue
+            require_known(inner, f"{section}.", known)
 
 
 @functools.cache
@@ -91,32 +159,24 @@ def known_names(group: str) -> frozenset[str]:
     names = {str(key) for file in files for key in yaml.safe_load(file.read_text(encoding="utf-8")) or {}}
     if group == ".":
         rooms = {path.name for path in CONF.iterdir() if path.is_dir()}
-        names |= (rooms - {"experiment", "debug", "hydra", "search"}) | {
-            "survey",
-            "extrapolation",
-            "ensembles",
-            "storage",
-        }
+        names |= rooms - {"experiment", "debug", "hydra", "search"}
+        names |= {"survey", "extrapolation", "ensembles", "storage"}
     return frozenset(names - {"defaults", "hydra"})
 
 
-@contextmanager
-def speaking_of(section: str) -> Iterator[None]:
-    """Let a ``UserError`` about an ensemble name the section that the user must change, e.g. ``survey``."""
-    try:
-        yield
-    except UserError as error:
-        raise UserError(re.sub(r"\bensemble\.(?=\w)", f"{section}.", str(error))) from None
+def check_points(door: Door) -> None:
+    """Is every point of every plan physical, the start state one that the system knows, and no number mistyped?"""
+    if not door.trusted and isinstance(door.plain.get("system"), dict):
+        check_classes(door.plain["system"])
+    for role in ensemble_roles(door.plain):
+        ensemble = door.ensemble(role)
+        with speaking_of(role):
+            _check_plans(ensemble)
 
 
-def _check_points(plain: Mapping[str, Any], ensemble: Mapping[str, Any]) -> None:
-    """Is every point of the plan physical, the start state one that the system knows, and the sampler one for it?"""
-    system = plain["system"]
-    if plain.get("trust") is not True:
-        check_classes(system)
-    plan = build_plan(ensemble)
-    for member in members(ensemble):
-        _check_plan(plan, instantiate(dict(system), extents=member["extents"]))
+def _check_plans(ensemble: Ensemble) -> None:
+    for member in ensemble.members:
+        _check_plan(ensemble.plan, member.system)
 
 
 def _check_plan(plan: Plan, rules: System) -> None:

@@ -12,6 +12,7 @@ import re
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import TypeVar
 
 import hydra
 import hydra._internal.hydra
@@ -21,27 +22,29 @@ from omegaconf import DictConfig
 from omegaconf.errors import OmegaConfBaseException
 
 from lattice_ml.cli.composing import CheckedLoader, check_places, one_line, says_trust
-from lattice_ml.cli.config import CONF, did_you_mean, known_names, validate
+from lattice_ml.cli.config import CONF, known_names
+from lattice_ml.cli.door import did_you_mean
 from lattice_ml.ground.errors import UserError
 from lattice_ml.ground.redaction import redact
 
+T = TypeVar("T")
 
-def entry(
-    config_name: str, check: Callable[[DictConfig], None] = validate
-) -> Callable[[Callable[[DictConfig], None]], Callable[[], None]]:
-    """Make ``function(config)`` the main function of an entry script; ``check(config)`` comes before it.
+
+def entry(config_name: str, check: Callable[[DictConfig], T]) -> Callable[[Callable[[T], None]], Callable[[], None]]:
+    """Make ``function(checked)`` the main function of a command; ``checked`` is what ``check(config)`` makes of the
+    composed configuration.
 
     A ``UserError``, a configuration that does not compose and an unphysical value end in one sentence on stderr and
     exit code 2; Ctrl-C in exit code 130; anything else is a defect of ours and keeps its traceback.
     """
 
-    def decorate(function: Callable[[DictConfig], None]) -> Callable[[], None]:
+    def decorate(function: Callable[[T], None]) -> Callable[[], None]:
         @functools.wraps(function)
         def job(config: DictConfig) -> None:
             with one_sentence(explain):  # here, since Hydra announces what leaves a job
-                check(config)
+                checked = check(config)
             with one_sentence(explain_work):
-                function(config)
+                function(checked)
 
         composed = hydra.main(version_base="1.3", config_path=str(CONF), config_name=config_name)(job)
 

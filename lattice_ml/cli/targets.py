@@ -5,7 +5,7 @@ A configuration may come from somebody else, and ``_target_`` is a call. Names a
 - the package is lattice_ml, torch.nn, torch.optim, lightning.pytorch or torchmetrics; so no ``os.system``, and nothing
   of torch that unpickles, downloads, compiles or starts processes (hub, serialization, package, jit, distributed);
 - the last word is written as a class, the others as modules, none private; so no ``…Module.load_from_checkpoint``;
-- ``lattice_ml.workflows.<folder>.<module>.<function>`` stands for the workflow, and for nothing else.
+- ``lattice_ml.workflows.<folder>.<Class>`` stands for the workflow, and for nothing else.
 
 Once imported, a name must be a class that its package defines: ``lattice_ml.runs.run.Path`` is pathlib's. Hydra's own
 list of refused targets applies as well, with trust too. What a permitted class does with its arguments is not checked:
@@ -16,10 +16,13 @@ from __future__ import annotations
 
 import inspect
 import re
-from collections.abc import Callable, Iterator, Mapping
-from typing import Any
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any
 
 from lattice_ml.ground.errors import UserError
+
+if TYPE_CHECKING:
+    from lattice_ml.workflows.workflow import Workflow
 
 PACKAGES = ("lattice_ml.", "torch.nn.", "torch.optim.", "lightning.Trainer", "lightning.pytorch.", "torchmetrics.")
 REFUSED = (
@@ -42,7 +45,7 @@ HYDRA = frozenset({"_target_", "_args_", "_convert_", "_recursive_", "_partial_"
 """Keys that are for Hydra, not for what is built."""
 
 CLASS = re.compile(r"([a-z][a-z0-9_]*\.)+[A-Z][A-Za-z0-9_]*", re.ASCII)
-WORKFLOW = re.compile(r"lattice_ml\.workflows(\.[a-z][a-z0-9_]*){2}\.[a-z][a-z0-9_]*", re.ASCII)
+WORKFLOW = re.compile(r"lattice_ml\.workflows(\.[a-z][a-z0-9_]*){1,2}\.[A-Z][A-Za-z0-9]*", re.ASCII)
 
 
 def check_targets(plain: Any) -> None:
@@ -87,40 +90,22 @@ def check_classes(plain: Any) -> None:
             )
 
 
-def find_workflow(target: str) -> Callable[[Any], None]:
-    """The function ``workflow(config)`` of this name; ``UserError`` if no module of workflows defines one."""
-    from hydra.utils import get_method
+def find_workflow(target: str, trusted: bool = False) -> type[Workflow]:
+    """The workflow of this name; ``UserError`` if no folder of workflows defines one.
+
+    trusted: the user typed trust=true, and the class may come from elsewhere.
+    """
+    from hydra.utils import get_class
+
+    from lattice_ml.workflows.workflow import Workflow
 
     try:
-        found = get_method(target)
-        asked = list(inspect.signature(found).parameters)
+        found = get_class(target)
     except Exception:  # an import may fail with anything
         raise UserError(f"there is no workflow {target}: give e.g. workflow=phase_diagram.") from None
-    foreign = WORKFLOW.fullmatch(target) and not found.__module__.startswith("lattice_ml.workflows.")
-    if foreign or asked != ["config"]:
-        raise UserError(f"workflow._target_ = {target} is no function of a config: give e.g. workflow=phase_diagram.")
-    return found
-
-
-def find_trial(target: str, trusted: bool) -> Callable[..., Any]:
-    """The trial of a workflow, ``search/outcome.py: Trial``; ``UserError`` if no module of workflows defines one.
-
-    trusted: the user typed trust=true, and the function may come from elsewhere.
-    """
-    from hydra.utils import get_method
-
-    if not (trusted or WORKFLOW.fullmatch(target)):
-        raise UserError(
-            f"workflow.trial = {target} is not called: give a workflow that can be searched, e.g. compare_nets."
-        )
-    try:
-        found = get_method(target)
-        asked = list(inspect.signature(found).parameters)
-    except Exception:  # an import may fail with anything
-        raise UserError(f"there is no trial {target}: give a workflow that has one, e.g. compare_nets.") from None
     foreign = not (trusted or found.__module__.startswith("lattice_ml.workflows."))
-    if foreign or asked != ["config", "watch", "limit"]:
-        raise UserError(f"workflow.trial = {target} is no function of (config, watch, limit): give one that is.")
+    if foreign or not issubclass(found, Workflow):
+        raise UserError(f"workflow._target_ = {target} is no workflow: give e.g. workflow=phase_diagram.")
     return found
 
 

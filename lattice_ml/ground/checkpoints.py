@@ -16,12 +16,11 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from lightning import Callback, LightningModule, Trainer
+from lightning import LightningModule, Trainer
 from lightning.fabric.plugins import TorchCheckpointIO
 from lightning.pytorch import callbacks
 from lightning.pytorch.callbacks.early_stopping import EarlyStoppingReason
 
-from lattice_ml.data.dealing import NOISE, stream_seed
 from lattice_ml.ground.errors import UserError
 from lattice_ml.ground.files import write_file
 
@@ -80,20 +79,6 @@ class LastingEarlyStopping(callbacks.EarlyStopping):
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         if self.stopping_reason is not EarlyStoppingReason.NOT_STOPPED:
             trainer.should_stop = True
-
-
-class BatchNoise(Callback):
-    """Seeds torch before every training batch with a function of (seed, epoch, batch, rank).
-
-    So dropout, or whatever else a net draws, is the same after a restart. Without it a net that draws random numbers
-    would go on with the generator of a fresh process.
-    """
-
-    def __init__(self, seed: int) -> None:
-        self.seed = seed
-
-    def on_train_batch_start(self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int) -> None:
-        torch.manual_seed(stream_seed(self.seed, NOISE, trainer.current_epoch, batch_idx, trainer.global_rank))
 
 
 def read_checkpoint(path: str | Path) -> Any:

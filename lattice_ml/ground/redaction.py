@@ -9,8 +9,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from omegaconf import DictConfig, OmegaConf
-
 HIDDEN = "***"
 CREDENTIALS = re.compile(r"(?P<before>\b[a-zA-Z][a-zA-Z0-9+.-]*://[^\s:/@?#\"'<>]*:)[^\s\"'<>]+(?=@)")
 """The password of ``scheme://user:password@host``; up to the last @, as a password may hold that and a slash."""
@@ -40,11 +38,6 @@ def redacted(node: Any) -> Any:
     if isinstance(node, list | tuple):
         return [redacted(value) for value in node]
     return redact(node) if isinstance(node, str) else node
-
-
-def public(config: DictConfig) -> dict[str, Any]:
-    """The resolved configuration as it may be written down, logged and shown."""
-    return redacted(OmegaConf.to_container(config, resolve=True))
 
 
 @contextmanager

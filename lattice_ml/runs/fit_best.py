@@ -7,11 +7,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
-from omegaconf import DictConfig
 
 from lattice_ml.ground.errors import UserError
-from lattice_ml.runs.fitting import fit, next_epoch
 from lattice_ml.runs.run import Run
+from lattice_ml.runs.training import Training, next_epoch
 
 if TYPE_CHECKING:
     from lightning import LightningDataModule, LightningModule
@@ -21,7 +20,7 @@ Task = TypeVar("Task", bound="LightningModule")
 
 
 def fit_best(
-    config: DictConfig, run: Run, folder: Path, task: Task, data: LightningDataModule, loggers: list[Logger]
+    training: Training, run: Run, folder: Path, task: Task, data: LightningDataModule, loggers: list[Logger]
 ) -> tuple[Task, list[dict[str, float]]]:
     """The task with the weights of the best validation loss, and the metrics of every epoch.
 
@@ -39,7 +38,7 @@ def fit_best(
         except UserError as error:
             run.console.print(f"starting anew: {error}", highlight=False, soft_wrap=True)
     folder.mkdir(parents=True, exist_ok=True)
-    history = fit(config, folder, task, data, loggers, resume)
+    history = training.fit(folder, task, data, loggers, resume)
     if not np.isfinite([row["val/loss"] for row in history]).all():
-        raise UserError(f"training diverged with task.lr = {config.task.lr:g}: give a smaller one, e.g. task.lr=1e-3.")
+        raise UserError(f"training diverged with task.lr = {task.lr:g}: give a smaller one, e.g. task.lr=1e-3.")
     return load_into(folder / "checkpoints" / "best.ckpt", task), history

@@ -7,11 +7,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-from omegaconf import DictConfig
 
 from lattice_ml.ground.errors import UserError
-from lattice_ml.runs.fitting import fit, next_epoch
 from lattice_ml.runs.run import Run
+from lattice_ml.runs.training import Training, next_epoch
 from lattice_ml.tasks.members import MemberTask, load_members
 
 if TYPE_CHECKING:
@@ -20,7 +19,7 @@ if TYPE_CHECKING:
 
 
 def fit_members(
-    config: DictConfig,
+    training: Training,
     run: Run,
     folder: Path,
     task: MemberTask,
@@ -41,7 +40,7 @@ def fit_members(
             run.console.print(f"going on from {last}, epoch {next_epoch(last)}", highlight=False, soft_wrap=True)
         except UserError as error:
             run.console.print(f"starting anew: {error}", highlight=False, soft_wrap=True)
-    history = fit(config, folder, task, data, loggers, resume, callbacks)
+    history = training.fit(folder, task, data, loggers, resume, callbacks)
     if not np.isfinite(task.best_loss.cpu().numpy()).all():
-        raise UserError(f"training diverged with task.lr = {config.task.lr:g}: give a smaller one, e.g. task.lr=1e-3.")
+        raise UserError(f"training diverged with task.lr = {task.lr:g}: give a smaller one, e.g. task.lr=1e-3.")
     return history

@@ -12,13 +12,12 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from omegaconf import DictConfig
-
+from lattice_ml.ensembles.ensemble import Ensemble
 from lattice_ml.runs.run import Run
-from lattice_ml.cli.runtime import ensembles, family
 
 if TYPE_CHECKING:
     import wandb
@@ -29,11 +28,11 @@ IDENTITY = ("schema", "system", "plan", "sampler")
 PROVENANCE = ("package_version", "commit", "created")
 
 
-def use_ensembles(run: wandb.Run, config: DictConfig) -> None:
+def use_ensembles(run: wandb.Run, ensembles: Mapping[str, Ensemble]) -> None:
     """Declare the run's ensembles as its inputs; one that is not there, or not readable, is passed over."""
-    for key, section in ensembles(config).items():
-        for member in family(section):
-            artifact = ensemble_artifact(Path(member.path), key)
+    for key, ensemble in ensembles.items():
+        for path in ensemble.paths:
+            artifact = ensemble_artifact(path, key)
             if artifact is not None:
                 _use(run, artifact)
 
@@ -75,10 +74,10 @@ def log_model(run: wandb.Run, finished: Run) -> None:
     if not checkpoint.is_file():
         return
     artifact = wandb.Artifact(
-        _allowed(f"model-{finished.config.name}-{finished.folder.name}"),
+        _allowed(f"model-{finished.name}-{finished.folder.name}"),
         type="model",
         description="best checkpoint by validation loss, of the task and net in config.yaml",
-        metadata={"sha256": hashlib.sha256(checkpoint.read_bytes()).hexdigest(), "seed": finished.config.seed},
+        metadata={"sha256": hashlib.sha256(checkpoint.read_bytes()).hexdigest(), "seed": finished.seed},
     )
     # Immutable: uploaded from the run folder, not from a copy that W&B would leave in the home directory.
     for path in (checkpoint, finished.folder / "config.yaml"):

@@ -6,18 +6,18 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from netrc import NetrcParseError, netrc
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from omegaconf import DictConfig
 
+from lattice_ml.ensembles.ensemble import Ensemble
+from lattice_ml.ground.recipe import Recipe
+from lattice_ml.ground.redaction import redacted_command_line
 from lattice_ml.runs import lineage
-from lattice_ml.ground.redaction import public, redacted_command_line
 from lattice_ml.runs.run import Run
-from lattice_ml.cli.runtime import build
 
 if TYPE_CHECKING:
     from lightning.pytorch.loggers import Logger, TensorBoardLogger, WandbLogger
@@ -30,15 +30,17 @@ STAGING = "WANDB_DATA_DIR"
 
 
 @contextmanager
-def open_loggers(config: DictConfig, run: Run) -> Iterator[list[Logger]]:
-    """The loggers of ``logger=…``, with the configuration and the ensembles that the run uses.
+def open_loggers(
+    configured: Mapping[str, Recipe[Any] | None] | None, run: Run, ensembles: Mapping[str, Ensemble]
+) -> Iterator[list[Logger]]:
+    """The loggers of ``logger=…`` by name, with what built the run and the ensembles that it uses, by their roles.
 
     W&B's process is finished on every way out: with exit code 0, or 1 if the run fails, which W&B shows as such.
     """
     from lightning.pytorch.loggers import WandbLogger
 
     loggers: list[Logger] = []
-    configured = config.get("logger") or {}
+    configured = {name: logger for name, logger in (configured or {}).items() if logger is not None}
     failed = True
     elsewhere = os.environ.get(STAGING)
     os.environ[STAGING] = elsewhere or str((run.folder / "wandb").absolute())
@@ -46,17 +48,17 @@ def open_loggers(config: DictConfig, run: Run) -> Iterator[list[Logger]]:
         for name, logger in configured.items():
             own: dict[str, Any] = {"save_dir": str(run.folder)}
             if name == "wandb":
-                own |= {"name": f"{config.name}/{run.folder.name}", "group": config.name, "offline": not logged_in()}
+                own |= {"name": f"{run.name}/{run.folder.name}", "group": run.name, "offline": not logged_in()}
                 os.environ.setdefault("WANDB_SILENT", "true")
-            loggers.append(build(logger, **own))
+            loggers.append(logger(**own))
             if isinstance(loggers[-1], WandbLogger):
                 # Lightning passes it always, and W&B warns that it has no effect.
                 loggers[-1]._wandb_init.pop("anonymous", None)
         for logger in loggers:
             with redacted_command_line():
-                logger.log_hyperparams(public(config))
+                logger.log_hyperparams(run.record)
             if isinstance(logger, WandbLogger):
-                lineage.use_ensembles(logger.experiment, config)
+                lineage.use_ensembles(logger.experiment, ensembles)
         yield loggers
         failed = False
     finally:

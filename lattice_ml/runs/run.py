@@ -5,21 +5,21 @@ from __future__ import annotations
 import json
 import platform
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import yaml
-from omegaconf import DictConfig, OmegaConf
 from rich.console import Console
 from rich.table import Table
 
 from lattice_ml.ground.errors import UserError
 from lattice_ml.ground.files import PARTIAL, disk_errors, lock, write_file
-from lattice_ml.ground.redaction import public, redacted
+from lattice_ml.ground.redaction import redacted
 
 ENTRY = frozenset({"transition", "T", "error", "method", "reason"})
 """What every boundary says; its other keys are the parameters of the scan that it was found on (contract 4)."""
@@ -30,6 +30,26 @@ LOCK = ".lock"
 PACKAGES = ("lattice-ml", "torch", "lightning", "numpy", "numba", "scikit-learn", "umap-learn", "captum", "zarr")
 
 
+@dataclass(frozen=True)
+class Place:
+    """Where a run goes and what its folder says of itself: ``<home>/<name>/<id>/``.
+
+    id: a name, or "auto" (see ``open_run``). record: what built the run, plain values; its ``config.yaml``. seed: of
+    the run, for ``results.json``.
+    """
+
+    home: Path
+    name: str
+    id: str = "auto"
+    seed: int = 0
+    record: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def folder(self) -> Path:
+        """Of a run whose id was given."""
+        return self.home / self.name / self.id
+
+
 class Run:
     """One run: its folder, and the results that grow step by step.
 
@@ -37,11 +57,13 @@ class Run:
     comes last: a folder without it is unfinished, and the same command goes on there.
     """
 
-    def __init__(self, folder: Path, config: DictConfig, steps: int) -> None:
+    def __init__(self, folder: Path, place: Place, steps: int) -> None:
         self.folder = folder
-        self.config = config
+        self.name, self.seed = place.name, place.seed
+        self.record: dict[str, Any] = redacted(place.record)
         self.console = Console()
-        self.results: dict[str, Any] = {"experiment": config.name, "run": folder.name, "seed": config.seed}
+        self.results: dict[str, Any] = {"experiment": place.name, "run": folder.name, "seed": place.seed}
+        self.announce: Callable[[], None] = lambda: None  # to processes that train along, that there is something to
         self.timings: dict[str, float] = {}
         self._steps = steps
         self._started = time.monotonic()
@@ -49,7 +71,7 @@ class Run:
             (folder / room).mkdir(parents=True, exist_ok=True)
         for left_behind in folder.rglob(f".*{PARTIAL}"):  # by a kill in the middle of a write
             left_behind.unlink(missing_ok=True)
-        write_file(folder / "config.yaml", _yaml(config).encode())
+        write_file(folder / "config.yaml", _yaml(self.record).encode())
 
     @property
     def figures(self) -> Path:
@@ -91,7 +113,7 @@ class Run:
         """Print the boundaries."""
         rows = self.results.get("boundaries", [])
         places = [name for name in rows[0] if name not in ENTRY] if rows else []
-        table = Table(*places, "transition", "T", "error", "method", title=f"{self.config.name}/{self.folder.name}")
+        table = Table(*places, "transition", "T", "error", "method", title=f"{self.name}/{self.folder.name}")
         for row in rows:
             found = row["T"] is not None
             shown = [f"{row['T']:.3f}" if found else "-", f"{row['error']:.3f}" if row["error"] is not None else "-"]
@@ -106,31 +128,31 @@ class Run:
 
 
 @contextmanager
-def open_run(config: DictConfig, steps: int) -> Iterator[Run]:
-    """Find or make the folder ``<paths.runs>/<name>/<run.id>/`` and hold it for this process alone.
+def open_run(place: Place, steps: int) -> Iterator[Run]:
+    """Find or make the folder ``<home>/<name>/<id>/`` and hold it for this process alone.
 
-    run.id = auto: the newest unfinished run with this very configuration that no other process holds, else the next
+    id = auto: the newest unfinished run with this very configuration that no other process holds, else the next
     free number. A given id is taken as it is: its unfinished run goes on, a finished one, one of another
     configuration and one that another process holds are a ``UserError``. So is a disk that is full or forbidden.
     """
-    home = Path(config.paths.runs) / config.name
+    home = place.home / place.name
     with disk_errors(home, "paths.runs"), ExitStack() as held:
-        folder = _given(home, config, held) if config.run.id != "auto" else _automatic(home, config, held)
-        yield Run(folder, config, steps)
+        folder = _given(place, held) if place.id != "auto" else _automatic(home, place.record, held)
+        yield Run(folder, place, steps)
 
 
-def _given(home: Path, config: DictConfig, held: ExitStack) -> Path:
-    folder = home / str(config.run.id)
+def _given(place: Place, held: ExitStack) -> Path:
+    folder = place.folder
     if finished(folder):
         raise UserError(f"the run {folder} is finished: give another run.id, or run.id=auto for a new number.")
-    if (folder / "config.yaml").exists() and not _same(folder, config):
+    if (folder / "config.yaml").exists() and not _same(folder, place.record):
         raise UserError(f"the run {folder} was begun with another configuration: give another run.id, or run.id=auto.")
     folder.mkdir(parents=True, exist_ok=True)
     held.enter_context(lock(folder / LOCK, f"another process is at work in {folder}: wait for it, or give a run.id."))
     return folder
 
 
-def _automatic(home: Path, config: DictConfig, held: ExitStack) -> Path:
+def _automatic(home: Path, record: Mapping[str, Any], held: ExitStack) -> Path:
     home.mkdir(parents=True, exist_ok=True)
     with ExitStack() as choosing:  # two commands that start together choose one after the other
         while True:
@@ -141,7 +163,7 @@ def _automatic(home: Path, config: DictConfig, held: ExitStack) -> Path:
                 time.sleep(0.05)
         numbered = sorted((p for p in home.iterdir() if p.name.isdigit()), key=lambda path: int(path.name))
         for folder in reversed(numbered):
-            if not finished(folder) and _same(folder, config):
+            if not finished(folder) and _same(folder, record):
                 try:
                     held.enter_context(lock(folder / LOCK, "held"))
                 except UserError:
@@ -158,7 +180,7 @@ def finished(folder: Path) -> bool:
     return (folder / "report.html").exists()
 
 
-def _same(folder: Path, config: DictConfig) -> bool:
+def _same(folder: Path, record: Mapping[str, Any]) -> bool:
     """Does the folder's configuration equal this one, but for the run's id?
 
     ``ckpt_path=last`` says what is done anyway, and is no difference. A folder that a kill left without a configuration
@@ -170,13 +192,12 @@ def _same(folder: Path, config: DictConfig) -> bool:
         return all(path.name.startswith(".") for path in folder.rglob("*") if not path.is_dir())
     except (OSError, ValueError, yaml.YAMLError):
         return False
-    now = yaml.safe_load(_yaml(config))
+    now = yaml.safe_load(_yaml(redacted(record)))
     return isinstance(before, dict) and _compared(before) == _compared(now)
 
 
-def _yaml(config: DictConfig) -> str:
-    """The resolved configuration without its secrets."""
-    return OmegaConf.to_yaml(OmegaConf.create(public(config)))
+def _yaml(record: Mapping[str, Any]) -> str:
+    return yaml.safe_dump(dict(record), default_flow_style=False, allow_unicode=True, sort_keys=False)
 
 
 def _compared(config: dict[str, Any]) -> dict[str, Any]:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, redirect_stdout
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from omegaconf import DictConfig
-
+from lattice_ml.ensembles.ensemble import Ensemble
+from lattice_ml.ground.recipe import Recipe
 from lattice_ml.runs.loggers import open_loggers, publish
-from lattice_ml.runs.run import Run, open_run
+from lattice_ml.runs.run import Place, Run, open_run
 
 if TYPE_CHECKING:
     from lightning.pytorch.loggers import Logger
@@ -24,8 +24,10 @@ def opening(run: Run) -> Iterator[None]:
 
 
 @contextmanager
-def open_trial(config: DictConfig) -> Iterator[tuple[Run, list[Logger]]]:
-    """The trial's folder ``<paths.runs>/<study>/<run.id>/`` and loggers; at the end ``results.json`` is written.
+def open_trial(
+    place: Place, logger: Mapping[str, Recipe[Any] | None], ensembles: Mapping[str, Ensemble]
+) -> Iterator[tuple[Run, list[Logger]]]:
+    """The trial's folder ``<home>/<study>/<id>/`` and loggers; at the end ``results.json`` is written.
 
     A trial has no ``report.html``, so that its folder may be opened again: a worker that is killed after the training
     and before the study knows leaves it to the next one, which finds what there is. A pruned trial is a run that ended
@@ -34,10 +36,10 @@ def open_trial(config: DictConfig) -> Iterator[tuple[Run, list[Logger]]]:
     from optuna import TrialPruned
 
     pruned: TrialPruned | None = None
-    with open_run(config, steps=3) as run:
+    with open_run(place, steps=3) as run:
         run.console.quiet = True  # what a search has to say is said by its workers
         run.results["trial"] = {"state": "complete"}
-        with open_loggers(config, run) as loggers:
+        with open_loggers(logger, run, ensembles) as loggers:
             try:
                 yield run, loggers
             except TrialPruned as end:

@@ -62,7 +62,7 @@ def arm(moment: list, ending: str) -> None:
 
         embed.lay_out = lambda *_: die()
     elif kind in ("batch", "epoch"):
-        from lattice_ml.ground.checkpoints import BatchNoise
+        from lattice_ml.runs.batch_noise import BatchNoise
         from lattice_ml.runs.history import History
 
         if kind == "batch":

@@ -13,7 +13,8 @@ from lightning import LightningModule, Trainer
 from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
-from lattice_ml.ground.checkpoints import AtomicCheckpointIO, BatchNoise, FolderCheckpoint, LastingEarlyStopping
+from lattice_ml.ground.checkpoints import AtomicCheckpointIO, FolderCheckpoint, LastingEarlyStopping
+from lattice_ml.runs.batch_noise import BatchNoise
 from lattice_ml.runs.history import History
 
 SCORES = (1.0, 0.5, 0.7, 0.6, 0.8, 0.9, 0.4)

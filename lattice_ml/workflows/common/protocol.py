@@ -5,9 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from omegaconf import DictConfig
-
-from lattice_ml.cli.runtime import build
+from lattice_ml.ensembles.ensemble import Ensemble
 from lattice_ml.ensembles.family import torus_name
 from lattice_ml.ensembles.plan import summarise
 from lattice_ml.runs.run import Run
@@ -46,21 +44,24 @@ def torus_of(ensemble: xr.Dataset) -> str:
     return torus_name((ensemble.sizes["x"], ensemble.sizes["y"]))
 
 
-def on_torus(config: DictConfig, ensemble: xr.Dataset) -> System:
-    """The rules on an ensemble's own torus."""
-    return build(config.system, extents=(ensemble.sizes["x"], ensemble.sizes["y"]))
+def on_torus(ensemble: Ensemble, dataset: xr.Dataset) -> System:
+    """The ensemble's rules on the torus of a dataset."""
+    return ensemble.on((dataset.sizes["x"], dataset.sizes["y"]))
 
 
-def tell_protocols(config: DictConfig, run: Run, sampled: Mapping[str, Sequence[xr.Dataset]]) -> None:
+def tell_protocols(run: Run, sampled: Mapping[str, Sequence[tuple[Ensemble, xr.Dataset]]]) -> None:
     """``results["protocol"]`` of every ensemble, the correlation of consecutive samples on every torus into
-    ``results["independence"]``, and a warning into ``results["warnings"]`` where it is significant."""
+    ``results["independence"]``, and a warning into ``results["warnings"]`` where it is significant.
+
+    sampled: by the role of the ensemble, its datasets, one for each torus.
+    """
     from lattice_ml.phases.independence import judge_ensemble
 
-    run.results["protocol"] = {part: protocol_of(*tori) for part, tori in sampled.items()}
+    run.results["protocol"] = {part: protocol_of(*(one for _, one in tori)) for part, tori in sampled.items()}
     run.results["independence"], warnings = {}, run.results.setdefault("warnings", [])
     for tori in sampled.values():
-        for one in tori:
+        for ensemble, one in tori:
             name = one.attrs["plan"]["name"] + ("" if len(tori) == 1 else f" on {torus_of(one)}")
-            found, complaints = judge_ensemble(one, on_torus(config, one))
+            found, complaints = judge_ensemble(one, on_torus(ensemble, one))
             run.results["independence"][name] = found
             warnings += [f"{name}: {sentence}" for sentence in complaints]

@@ -7,12 +7,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from omegaconf import DictConfig
 
-from lattice_ml.cli.runtime import build
+from lattice_ml.data.settings import DataSettings
 from lattice_ml.ground.errors import UserError
-from lattice_ml.runs.fitting import fit, next_epoch
+from lattice_ml.ground.recipe import Recipe
 from lattice_ml.runs.run import Run
+from lattice_ml.runs.training import Training, next_epoch
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -26,38 +26,42 @@ if TYPE_CHECKING:
     from lattice_ml.tasks.classify_phase import ClassifyPhase
 
 
-def build_net(config: DictConfig, system: System) -> nn.Module:
-    """The configured net for the system's channels, torus and phases."""
-    return build(config.model, in_channels=len(system.channels), extents=system.extents, classes=len(system.phases))
+def build_net(model: Recipe[nn.Module], system: System) -> nn.Module:
+    """The net for the system's channels, torus and phases."""
+    return model(in_channels=len(system.channels), extents=system.extents, classes=len(system.phases))
 
 
-def build_data(config: DictConfig, system: System, ensemble: xr.Dataset, labels: Labels) -> EnsembleData:
+def label_by_point(
+    settings: DataSettings, system: System, ensemble: xr.Dataset, labels: Labels, seed: int
+) -> EnsembleData:
     """The ensemble with one label a point, found on all configurations or on some."""
-    return label(config, system, ensemble, labels.labels[:, :1, :1])
+    return label(settings, system, ensemble, labels.labels[:, :1, :1], seed)
 
 
-def label(config: DictConfig, system: System, ensemble: xr.Dataset, labels: np.ndarray) -> EnsembleData:
-    """The labelled ensemble, split by replica: on the training device, or streamed where ``data.memory`` is less.
+def label(settings: DataSettings, system: System, ensemble: xr.Dataset, labels: np.ndarray, seed: int) -> EnsembleData:
+    """The labelled ensemble, split by replica: on the training device, or streamed where ``settings.memory`` is less.
 
-    labels: numbers of classes, integer ``[point, replica, sample]`` or broadcast to it.
+    labels: numbers of classes, integer ``[point, replica, sample]`` or broadcast to it. seed: of split and batches.
     """
     from lattice_ml.data.datamodule import EnsembleData
 
     shape = [ensemble.sizes[name] for name in ("point", "replica", "sample")]
+    assert settings.split is not None  # checked before any work
     return EnsembleData(
         ensemble,
         system,
         np.broadcast_to(labels, shape),
-        batch_size=config.data.batch_size,
-        split=list(config.data.split),
-        augment=None if config.data.augment is None else build(config.data.augment),
-        seed=config.seed,
-        memory=config.data.get("memory"),
+        batch_size=settings.batch_size,
+        split=list(settings.split),
+        augment=settings.augmentation(),
+        seed=seed,
+        memory=settings.memory,
     )
 
 
 def train(
-    config: DictConfig,
+    training: Training,
+    recipe: Recipe[ClassifyPhase],
     run: Run,
     data: EnsembleData,
     net: nn.Module,
@@ -76,11 +80,11 @@ def train(
     resume = resume_point(run.checkpoints, net, data.system)
     if resume is not None:
         run.console.print(f"going on from {resume}, epoch {next_epoch(resume)}", highlight=False, soft_wrap=True)
-    task = build(config.task, net=net, system=data.system)
-    history = fit(config, run.folder, task, data, loggers, resume, callbacks)
+    task = recipe(net=net, system=data.system)
+    history = training.fit(run.folder, task, data, loggers, resume, callbacks)
     losses = [row["val/loss"] for row in history]
     if not np.isfinite(losses).all():
-        raise UserError(f"training diverged with task.lr = {config.task.lr:g}: give a smaller one, e.g. task.lr=1e-3.")
+        raise UserError(f"training diverged with task.lr = {task.lr:g}: give a smaller one, e.g. task.lr=1e-3.")
     best = load_classifier(run.checkpoints / "best.ckpt", net, data.system).to(data.device)
 
     truth = data.labels.cpu()[data.index["test"]].numpy()

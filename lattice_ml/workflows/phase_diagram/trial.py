@@ -7,62 +7,56 @@ import hashlib
 import json
 import time
 from contextlib import ExitStack
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
-from omegaconf import DictConfig, OmegaConf
 
-from lattice_ml.cli.runtime import build_ensemble, build_system, seed_everything
 from lattice_ml.ground.errors import UserError
 from lattice_ml.ground.files import Taken, lock, write_file
-from lattice_ml.runs.run import Run
+from lattice_ml.runs.run import Place, Run
+from lattice_ml.runs.training import seed_everything
 from lattice_ml.runs.trial_run import open_trial, opening
 from lattice_ml.search.outcome import Infeasible, Outcome
-from lattice_ml.workflows.phase_diagram.checks import build_party, require_classifier, require_sound
 from lattice_ml.workflows.phase_diagram.names import LABELS, name_phases
-from lattice_ml.workflows.phase_diagram.training import build_data, build_net, train
+from lattice_ml.workflows.phase_diagram.training import build_net, train
 
 if TYPE_CHECKING:
     import xarray as xr
     from lightning import Callback
-    from torch import nn
 
     from lattice_ml.data.datamodule import EnsembleData
     from lattice_ml.phases.label import Labels
     from lattice_ml.systems.base import System
     from lattice_ml.tasks.classify_phase import ClassifyPhase
-
-SECTIONS = ("system", "ensemble", "phases", "seed")
-"""What the labels are a function of, and ``data.memory``."""
+    from lattice_ml.workflows.phase_diagram.workflow import PhaseDiagram
 
 
-def try_phase(config: DictConfig, watch: Callback, limit: int | None) -> Outcome:
-    """Train the configuration's classifier and test it, bit for bit as ``phase_diagram`` would.
+def try_phase(workflow: PhaseDiagram, place: Place, watch: Callback, limit: int | None) -> Outcome:
+    """Train the workflow's classifier and test it: ``Workflow.try_once``.
 
     validation and test of the outcome are cross-entropies in nats, without the penalty on the weights, whose strength
-    may be searched: of the epoch whose weights are kept, and on the test replicas. limit: most trainable numbers of the
-    net. Raises ``Infeasible``, before any work, on a net that cannot be built or is larger; ``UserError`` on what the
-    user can mend.
+    may be searched: of the epoch whose weights are kept, and on the test replicas.
     """
     from lattice_ml.ground.checkpoints import keep_threads
 
-    seed_everything(config.seed)
-    require_classifier(config)
-    if build_party(config).world_size > 1:
+    seed_everything(workflow.seed)
+    system = workflow.ensemble.system
+    parameters = feasible(workflow, system, limit)
+    workflow.check()
+    if workflow.party().world_size > 1:
         raise UserError("a trial trains in one process: leave out trainer=ddp and trainer.devices.")
-    system = build_system(config.system, config.ensemble)
-    net = feasible(config, system, limit)
-    parameters = sum(weight.numel() for weight in net.parameters())
-    require_sound(config, system, net)
-    with open_trial(config) as (run, loggers):
+    workflow.prepare()
+    seed_everything(workflow.seed)  # the checks have built nets
+    net = workflow.fresh_net(system)
+    with open_trial(place, workflow.logger, workflow.ensembles) as (run, loggers):
         run.results["system"] = system.parameters()
         with opening(run), keep_threads():
-            ensemble = build_ensemble(config.system, config.sampler, config.ensemble)
+            ensemble = workflow.ensemble.sample_one()
         with run.step("embed", "naming the phases"), keep_threads():
-            labels = shared_labels(config, run, system, ensemble)
+            labels = shared_labels(workflow, run, system, ensemble)
         with run.step("train", "training and testing"):
-            data = build_data(config, system, ensemble, labels)
-            best = train(config, run, data, net, loggers, ensemble.sizes["sample"], [watch])
+            data = workflow.labelled(system, ensemble, labels)
+            best = train(workflow.training, workflow.task, run, data, net, loggers, ensemble.sizes["sample"], [watch])
         metrics = run.results["metrics"]
         found = Outcome(
             validation=logged(run, metrics["best_epoch"]["value"], "val/cross_entropy"),
@@ -74,24 +68,24 @@ def try_phase(config: DictConfig, watch: Callback, limit: int | None) -> Outcome
     return found
 
 
-def feasible(config: DictConfig, system: System, limit: int | None) -> nn.Module:
-    """The net; raises ``Infeasible`` where it cannot be built or has more than ``limit`` trainable numbers."""
+def feasible(workflow: PhaseDiagram, system: System, limit: int | None) -> int:
+    """The trainable numbers of the net; raises ``Infeasible`` where it cannot be built or has more than ``limit``."""
     try:
-        net = build_net(config, system)
+        net = build_net(workflow.model, system)
     except UserError as error:
         raise Infeasible(str(error)) from error
     parameters = sum(weight.numel() for weight in net.parameters())
     if limit is not None and parameters > limit:
         raise Infeasible(f"the net has {parameters:,} parameters where at most {limit:,} are allowed.")
-    return net
+    return parameters
 
 
-def shared_labels(config: DictConfig, run: Run, system: System, ensemble: xr.Dataset) -> Labels:
-    """The labels that ``phase_diagram`` would find, found by the first trial of the study and copied by the others.
+def shared_labels(workflow: PhaseDiagram, run: Run, system: System, ensemble: xr.Dataset) -> Labels:
+    """The labels that ``PhaseDiagram`` would find, found by the first trial of the study and copied by the others.
 
     They lie in the study's own folder. Trials that start together wait for the first of them.
     """
-    shared, own = run.folder.parent / "study" / labels_name(config), run.folder / LABELS
+    shared, own = run.folder.parent / "study" / labels_name(workflow, system), run.folder / LABELS
     shared.parent.mkdir(exist_ok=True)
     if not own.exists():
         with ExitStack() as held:
@@ -102,19 +96,18 @@ def shared_labels(config: DictConfig, run: Run, system: System, ensemble: xr.Dat
                 except Taken:
                     time.sleep(0.2)
             if not shared.exists():
-                labels = name_phases(config, run, system, ensemble)
+                labels = name_phases(workflow.phases, run, system, ensemble, workflow.data.memory)
                 write_file(shared, own.read_bytes())
                 return labels
         write_file(own, shared.read_bytes())
-    return name_phases(config, run, system, ensemble)
+    return name_phases(workflow.phases, run, system, ensemble, workflow.data.memory)
 
 
-def labels_name(config: DictConfig) -> str:
+def labels_name(workflow: PhaseDiagram, system: System) -> str:
     """``labels-<hash>.npz``, by all that labels are a function of: a search may draw some of it."""
-    plain: Any = OmegaConf.to_container(config, resolve=True)
-    plain["ensemble"].pop("path")  # workers may have it elsewhere
-    identity = [*(plain[section] for section in SECTIONS), plain["data"].get("memory")]
-    return f"labels-{hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()[:12]}.npz"
+    known = [system.parameters(), workflow.ensemble.plan.attributes(), workflow.phases.model_dump()]
+    identity = json.dumps([*known, list(system.extents), workflow.data.memory, workflow.seed], sort_keys=True)
+    return f"labels-{hashlib.sha256(identity.encode()).hexdigest()[:12]}.npz"
 
 
 def logged(run: Run, epoch: int, name: str) -> float:

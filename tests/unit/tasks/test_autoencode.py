@@ -11,7 +11,7 @@ import torch
 import xarray as xr
 
 from lattice_ml.data.configurations import Configurations
-from lattice_ml.ground.checkpoints import BatchNoise
+from lattice_ml.runs.batch_noise import BatchNoise
 from lattice_ml.ground.errors import UserError
 from lattice_ml.nets.autoencoder import TorusAutoencoder
 from lattice_ml.nets.likelihoods import Likelihood, families
