@@ -26,7 +26,7 @@ SHORT = {"pendulum": ["trainer.max_epochs=2"]}
 
 def toys(checkout: Path) -> list[str]:
     """The experiments that take seconds."""
-    return sorted(path.stem for path in (checkout / "conf" / "experiment").glob("*_toy.yaml")) + [*SHORT]
+    return [*sorted(path.stem for path in (checkout / "conf" / "experiment").glob("*_toy.yaml")), *SHORT]
 
 
 def run(checkout: Path, place: Path, experiment: str) -> Path:

@@ -11,7 +11,7 @@ ROOMS = {
 WORKFLOWS = {
     "lattice_ml.workflows.phase_diagram.find_phase_diagram": "lattice_ml.workflows.phase_diagram.PhaseDiagram",
     "lattice_ml.workflows.phase_committee.find_boundaries": "lattice_ml.workflows.committee.CommitteeBoundaries",
-    "lattice_ml.workflows.saliency_of_densities.look_at_densities": "lattice_ml.workflows.committee.SaliencyOfDensities",
+    "lattice_ml.workflows.saliency_of_densities.look_at_densities": "lattice_ml.workflows.committee.DensitySaliency",
     "lattice_ml.workflows.compare_nets.compare_nets": "lattice_ml.workflows.nets.CompareNets",
     "lattice_ml.workflows.latents.find_latents": "lattice_ml.workflows.latents.Latents",
     "lattice_ml.workflows.queries.answer_queries": "lattice_ml.workflows.latents.Queries",

@@ -24,8 +24,5 @@ def sentence(error: ValidationError, prefix: str = "") -> str:
 
 def _steps(loc: tuple[int | str, ...]) -> list[str]:
     """Pydantic's path without the names of types in a union, which the user never typed."""
-    return [
-        str(part)
-        for part in loc
-        if not re.match(r"[A-Z_]\w*$|\w+\[|constrained-|function-|(int|float|str|bool|none)$", str(part))
-    ]
+    typed = re.compile(r"[A-Z_]\w*|\w+\[.*|(constrained|function)-.*|int|float|str|bool|none")
+    return [str(part) for part in loc if not typed.fullmatch(str(part))]
