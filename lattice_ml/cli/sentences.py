@@ -24,5 +24,5 @@ def sentence(error: ValidationError, prefix: str = "") -> str:
 
 def _steps(loc: tuple[int | str, ...]) -> list[str]:
     """Pydantic's path without the names of types in a union, which the user never typed."""
-    typed = re.compile(r"[A-Z_]\w*|\w+\[.*|(constrained|function)-.*|int|float|str|bool|none")
+    typed = re.compile(r"[A-Z][a-z]\w*|\w+\[.*|(constrained|function)-.*|int|float|str|bool|none")
     return [str(part) for part in loc if not typed.fullmatch(str(part))]
