@@ -23,6 +23,7 @@ from torch.optim import lr_scheduler
 from lattice_ml.data.members import Batch
 from lattice_ml.ground.checkpoints import read_checkpoint
 from lattice_ml.ground.errors import UserError
+from lattice_ml.ground.ranges import Count, NonNegative, Positive
 from lattice_ml.nets.committee import Committee
 from lattice_ml.nets.members import Members
 from lattice_ml.systems.base import System
@@ -64,11 +65,11 @@ class MemberTask(L.LightningModule):
         self,
         net: Members | Committee,
         system: System,
-        lr: float = 1e-2,
-        weight_decay: float = 0.0,
+        lr: Positive = 1e-2,
+        weight_decay: NonNegative = 0.0,
         amsgrad: bool = True,
         schedule: Schedule = "cosine",
-        patience: int = 25,
+        patience: Count = 25,
     ) -> None:
         super().__init__()
         if not 0 < lr < math.inf:
