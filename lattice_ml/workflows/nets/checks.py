@@ -21,7 +21,8 @@ def require_members(task: Recipe[MemberTask], settings: DataSettings, training: 
     from lattice_ml.tasks.members import NOT_COMPARED, MemberTask
 
     sizes, steps = settings.sizes, settings.steps
-    if not issubclass(task.kind, MemberTask) or settings.members is None or sizes is None:
+    several = settings.members is not None and sizes is not None and settings.split is None
+    if not several or not issubclass(task.kind, MemberTask):
         raise UserError(NOT_COMPARED)
     if isinstance(steps, list) and len(steps) != len(sizes):
         raise UserError(
