@@ -78,7 +78,7 @@ def draw_probabilities(folder: Path, phases: tuple[str, ...], scans: list[Scan],
     """Class probabilities of every scan, with the boundaries in them."""
     from lattice_ml.figures.phases import probabilities
 
-    longest = max(len(scan.T) for scan in scans)
+    longest = max(len(scan.control) for scan in scans)
 
     def stacked(arrays: list[np.ndarray]) -> np.ndarray:
         out = np.full((len(arrays), longest, *arrays[0].shape[1:]), np.nan)
@@ -91,7 +91,7 @@ def draw_probabilities(folder: Path, phases: tuple[str, ...], scans: list[Scan],
         "probabilities",
         {
             **places([scan.place for scan in scans]),
-            "T": stacked([scan.T for scan in scans]),
+            "T": stacked([scan.control for scan in scans]),
             "probability": stacked([scan.mean for scan in scans]),
             "error": np.nan_to_num(stacked([scan.error for scan in scans])),
             "phases": phases,
@@ -125,7 +125,7 @@ def draw_phase_diagram(
     """The boundaries in the plane of the control parameter and the parameter in which the scans differ."""
     from lattice_ml.figures.phases import phase_diagram
 
-    control = np.concatenate([scan.T for scan in scans])
+    control = np.concatenate([scan.control for scan in scans])
     found = boundary_arrays(rows)
     save(
         folder,
