@@ -40,3 +40,15 @@ def place_in(row: Mapping[str, Any]) -> dict[str, Any]:
 def with_former_key(row: Mapping[str, Any]) -> dict[str, Any]:
     """The row as version 0.1 wrote it too, ``"T": 0.41`` beside ``"control": "T", "value": 0.41``."""
     return {**row, row["control"]: row["value"]} if "control" in row and "value" in row else dict(row)
+
+
+def today(row: Mapping[str, Any]) -> dict[str, Any]:
+    """A row of either edition with today's keys alone."""
+    control = control_of(row)
+    return {
+        **place_in(row),
+        **entry(row["transition"], control, row["method"]),
+        "value": value_of(row),
+        "error": row["error"],
+        **({"reason": row["reason"]} if "reason" in row else {}),
+    }

@@ -10,10 +10,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from lattice_ml.workflows.explanations.finished import open_finished
 from toy_experiment import TRAIN, train
 
 from lattice_ml.ground.checkpoints import read_checkpoint
-from lattice_ml.workflows.explanations.finished import open_finished
 
 TOY = ["experiment=flux_toy", "logger=csv", "+workflow.own_task.FL.lr=2e-3"]
 

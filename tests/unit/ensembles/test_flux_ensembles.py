@@ -4,10 +4,10 @@ import json
 
 import pytest
 from hydra import compose, initialize_config_dir
+from lattice_ml.cli.runtime import sample_shard
 from omegaconf import OmegaConf
 
 from lattice_ml.cli.config import CONF, validate
-from lattice_ml.cli.runtime import sample_shard
 from lattice_ml.ensembles.family import members
 from lattice_ml.ensembles.layout import VERDICT
 from lattice_ml.ensembles.plan import build_plan

@@ -11,10 +11,10 @@ from hydra import compose, initialize_config_dir
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from lattice_ml.cli.runtime import build_system
 from omegaconf import OmegaConf
 
 from lattice_ml.cli.config import CONF, validate
-from lattice_ml.cli.runtime import build_system
 from lattice_ml.ground.errors import UserError
 from lattice_ml.search.outcome import Infeasible
 from lattice_ml.search.space import check_space, draw, written

@@ -7,10 +7,10 @@ import lightning as L
 import numpy as np
 import pytest
 import torch
+from lattice_ml.cli.runtime import build
 from lightning.pytorch.callbacks import ModelCheckpoint
 from omegaconf import OmegaConf
 
-from lattice_ml.cli.runtime import build
 from lattice_ml.data.members import MemberData
 from lattice_ml.ground.errors import UserError
 from lattice_ml.nets.lattice_cnn import LatticeCNN
