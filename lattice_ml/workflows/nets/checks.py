@@ -21,8 +21,8 @@ def require_members(task: Recipe[MemberTask], settings: DataSettings, training: 
     from lattice_ml.tasks.members import NOT_COMPARED, MemberTask
 
     sizes, steps = settings.sizes, settings.steps
-    several = settings.members is not None and sizes is not None and settings.split is None
-    if not several or not issubclass(task.kind, MemberTask):
+    for_one_net = settings.members is None or settings.split is not None or not issubclass(task.kind, MemberTask)
+    if for_one_net or sizes is None:
         raise UserError(NOT_COMPARED)
     if isinstance(steps, list) and len(steps) != len(sizes):
         raise UserError(
