@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Any
 
 import optuna
@@ -11,14 +12,14 @@ from hydra import compose, initialize_config_dir
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from omegaconf import OmegaConf
 
-from lattice_ml.cli.config import CONF, validate
-from lattice_ml.cli.runtime import build_system
+from lattice_ml.cli.config import CONF, plain_of, validate
+from lattice_ml.cli.sweep import settings_of
 from lattice_ml.ground.errors import UserError
 from lattice_ml.search.outcome import Infeasible
 from lattice_ml.search.space import check_space, draw, written
 from lattice_ml.workflows.nets import trial as net_trial
+from lattice_ml.workflows.phase_diagram import PhaseDiagram
 from lattice_ml.workflows.phase_diagram import trial as phase_trial
 
 SEARCHES = sorted(path.stem for path in (CONF / "search").glob("*.yaml"))
@@ -174,21 +175,22 @@ def test_a_space_that_cannot_be_drawn_from_is_refused_in_one_sentence(yaml_text:
 def test_what_a_search_draws_are_nets_of_its_experiment(search: str) -> None:
     """Most draws can be trained; finalists and references compose as well."""
     with initialize_config_dir(str(CONF), version_base="1.3"):
-        sweep = compose("sweep", [f"search={search}", f"study={search}"])
-        chosen: Any = OmegaConf.to_container(sweep.search, resolve=True)
-        check_space(chosen["space"])
-        drawn = [draw(chosen["space"], trial) for trial in trials(8)]
-        config = compose("train", [*chosen["experiment"], *drawn[0]])
-        for words in (drawn[0], *chosen.get("references", {}).values()):
-            validate(compose("train", [*chosen["experiment"], *words, *chosen.get("final", [])]))
-    module: Any = phase_trial if "phase" in config.workflow.trial else net_trial
-    system = build_system(config.system, config.ensemble)
+        chosen = settings_of(plain_of(compose("sweep", [f"search={search}", f"study={search}"]))).search
+        check_space(chosen.space)
+        drawn = [draw(chosen.space, trial) for trial in trials(8)]
+        workflow: Any = validate(compose("train", [*chosen.experiment, *drawn[0]])).workflow
+        for words in (drawn[0], *(chosen.references or {}).values()):
+            validate(compose("train", [*chosen.experiment, *words, *chosen.final])).check_classes()
+    feasible = phase_trial.feasible if isinstance(workflow, PhaseDiagram) else net_trial.feasible
     refused = []
     for words in drawn:
+        own: dict[str, dict[str, Any]] = {"model": {}, "task": {}}
         for key, value in read(words).items():
-            OmegaConf.update(config, key, value, merge=False)
+            section, _, name = key.partition(".")
+            own[section][name] = value
+        recipes = {section: getattr(workflow, section).but(**values) for section, values in own.items()}
         try:
-            module.feasible(config, system, chosen["max_parameters"])
+            feasible(dataclasses.replace(workflow, **recipes), workflow.ensemble.system, chosen.max_parameters)
         except Infeasible as error:
             refused.append(str(error))
     assert all("parameters where at most" in why for why in refused), "the layers of a search fit each other"
