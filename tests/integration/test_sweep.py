@@ -53,9 +53,12 @@ def sweep(forked, tmp_path):
         (["search=toy", "overrides=['task.lr=-1']"], "task.lr = -1"),
         (["search=toy", "overrides=['task.lr=fast']"], "task.lr = 'fast'"),
         (["search=toy", "overrides=['+task.speed=1']"], "has no setting 'speed'"),
-        (["search=toy", "overrides=['workflow._target_=os.system']"], "workflow._target_ = os.system is not built"),
-        (["search=toy", "overrides=['workflow._target_=stub_trial.Stub']"], "stub_trial.Stub is not built"),
-        (["search=toy", "overrides=['workflow=label_free']"], "LabelFree has no trial: give a workflow that can be"),
+        (["search=toy", "overrides=['workflow._target_=os.system']"], "workflow._target_ = 'os.system' is not built"),
+        (["search=toy", "overrides=['workflow._target_=stub_trial.Stub']"], "'stub_trial.Stub' is not built"),
+        (
+            ["search=toy", "overrides=['workflow._target_=lattice_ml.workflows.workflow.Workflow']"],
+            "Workflow has no trial: give a workflow that can be searched, e.g. workflow=compare_nets",
+        ),
         (["search=toy", "overrides=['trust=true']"], "trust is said on the command line alone"),
     ],
 )  # fmt: skip

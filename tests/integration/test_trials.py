@@ -135,7 +135,7 @@ def test_a_trial_trains_one_net_once(place: Path) -> None:
 def of_phases(place: Path, toy: Path, trial: str, *words: str, study: str = "phases") -> Job:
     """The toy run of all integration tests, as a trial."""
     same = ["experiment=aim_toy", "ensemble.name=toy", "survey.name=toy_survey", *words]
-    return jobured(place, same, study, trial, toy / "stores")
+    return configured(place, same, study, trial, toy / "stores")
 
 
 def labels_of(job: Job) -> str:
