@@ -20,7 +20,6 @@ from lattice_ml.search.outcome import Infeasible, Outcome
 from lattice_ml.search.space import draw
 from lattice_ml.workflows.phase_diagram import PhaseDiagram
 from lattice_ml.workflows.phase_diagram.trial import labels_name
-from lattice_ml.workflows.workflow import perform
 
 SEARCH = yaml.safe_load((CONF / "search" / "toy.yaml").read_text())
 QUIET = ["callbacks.progress=null", "+trainer.enable_progress_bar=false", "logger=csv"]
@@ -54,8 +53,7 @@ def drawn(seed: int) -> list[str]:
 def configured(
     place: Path, words: list[str], study: str = "s", trial: str | None = None, stores: Path | None = None
 ) -> Job:
-    """The job of train.py of these words; ensembles lie in ``stores``, or in the place as well."""
-    where = [f"paths.runs={place}/runs", f"paths.stores={stores or place}/stores", f"name={study}"]
+    where = [f"paths.runs={place}/runs", f"paths.stores={stores or place / 'stores'}", f"name={study}"]
     with initialize_config_dir(str(CONF), version_base="1.3"):
         return validate(compose("train", [*words, *QUIET, *where, *([f"run.id={trial}"] if trial else [])]))
 
@@ -73,8 +71,7 @@ def test_a_trial_is_what_train_py_trains_bit_for_bit(place: Path) -> None:
     words, watch = drawn(1), Watch()
     found = attempt(configured(place, words, trial="trial-0001"), watch)
     assert watch.epochs == [0, 1, 2, 3]
-    job = configured(place, words, study="again")
-    perform(job.workflow, job.place)
+    configured(place, words, study="again").perform()
     mine, again = (evaluation(place / "runs" / name) for name in ("s/trial-0001", "again/001"))
     assert mine.keys() == again.keys()
     for name, values in mine.items():
@@ -136,20 +133,19 @@ def test_a_trial_trains_one_net_once(place: Path) -> None:
 
 
 def of_phases(place: Path, toy: Path, trial: str, *words: str, study: str = "phases") -> Job:
-    """The job of the toy run of all integration tests, as that of a trial."""
+    """The toy run of all integration tests, as a trial."""
     same = ["experiment=aim_toy", "ensemble.name=toy", "survey.name=toy_survey", *words]
-    return configured(place, same, study, trial, stores=toy)
+    return configured(place, same, study, trial, toy / "stores")
 
 
-def shared_name(job: Job) -> str:
-    """The name of the labels that the trials of a study share."""
+def labels_of(job: Job) -> str:
     assert isinstance(job.workflow, PhaseDiagram)
     return labels_name(job.workflow, job.workflow.ensemble.system)
 
 
 def test_a_classifier_is_that_of_train_py_with_the_labels_of_the_study(place: Path, toy, toy_run: Path) -> None:
     job = of_phases(place, toy[0], "trial-0000")
-    shared = place / "runs/phases/study" / shared_name(job)
+    shared = place / "runs/phases/study" / labels_of(job)
     shared.parent.mkdir(parents=True)
     shutil.copyfile(toy_run / "labels.npz", shared)  # found by another trial
     found = attempt(job, Watch())
@@ -170,15 +166,15 @@ def test_a_classifier_is_that_of_train_py_with_the_labels_of_the_study(place: Pa
 def test_the_first_trial_finds_the_labels_of_all(place: Path, toy, toy_run: Path) -> None:
     job = of_phases(place, toy[0], "trial-0000", "trainer.max_epochs=1", study="labels")
     attempt(job, Watch())
-    shared = place / "runs/labels/study" / shared_name(job)
+    shared = place / "runs/labels/study" / labels_of(job)
     with np.load(shared) as mine, np.load(toy_run / "labels.npz") as theirs:
         for name in theirs.files:
             np.testing.assert_array_equal(mine[name], theirs[name])
 
 
 def test_labels_are_shared_by_all_that_they_depend_on(place: Path, toy) -> None:
-    name = shared_name(of_phases(place, toy[0], "trial-0000"))
-    assert shared_name(of_phases(place, toy[0], "trial-0007", "task.lr=0.5", "model.filters=2")) == name
-    assert shared_name(of_phases(place, Path("/elsewhere"), "trial-0007")) == name
-    assert shared_name(of_phases(place, toy[0], "trial-0000", "seed=1")) != name
-    assert shared_name(of_phases(place, toy[0], "trial-0000", "phases.components=5")) != name
+    name = labels_of(of_phases(place, toy[0], "trial-0000"))
+    assert labels_of(of_phases(place, toy[0], "trial-0007", "task.lr=0.5", "model.filters=2")) == name
+    assert labels_of(of_phases(place, Path("/elsewhere"), "trial-0007")) == name
+    assert labels_of(of_phases(place, toy[0], "trial-0000", "seed=1")) != name
+    assert labels_of(of_phases(place, toy[0], "trial-0000", "phases.components=5")) != name
