@@ -45,7 +45,8 @@ class VaryActivity(Workflow):
     def rules(self) -> list[dict[str, float]]:
         """The rules, each with every one of the parameters ``KNOWN``."""
         base = self.ensemble.system
-        return [{name: float(given.get(name, getattr(base, name))) for name in KNOWN} for given in self.activity.rules]
+        own = {name: float(getattr(base, name)) for name in KNOWN}
+        return [{**own, **given} for given in self.activity.rules]
 
     def check(self) -> None:
         """Raise ``UserError`` unless the theory knows the system and the rules differ in what is varied."""
