@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
-from pydantic import BeforeValidator, ValidationInfo
+from pydantic import BeforeValidator, InstanceOf, ValidationInfo
 
 from lattice_ml.ground.errors import UserError
 from lattice_ml.runs.run import finished
@@ -63,8 +63,12 @@ def require_finished(folder: Path) -> None:
 
 def _opened(value: Any, info: ValidationInfo) -> Any:
     """A folder in a configuration becomes the run in it; how one is opened is the shell's business."""
-    return info.context["open_run"](value) if isinstance(value, str) and info.context else value
+    if isinstance(value, str) and info.context:
+        return info.context["open_run"](value)
+    if not isinstance(value, FinishedRun):
+        raise ValueError("give the folder of a finished run, runs/<experiment>/<id>")
+    return value
 
 
-Reopened = Annotated[FinishedRun, BeforeValidator(_opened)]
+Reopened = Annotated[InstanceOf[FinishedRun], BeforeValidator(_opened)]
 """Of a setting: a finished run, in a configuration its folder."""
