@@ -27,7 +27,7 @@ from lattice_ml.ground.ranges import Name, Paths, Seed
 from lattice_ml.ground.redaction import redacted
 from lattice_ml.runs.run import Place
 from lattice_ml.systems.base import System
-from lattice_ml.workflows.explanations.explained import FinishedRun, require_finished
+from lattice_ml.workflows.explanations.finished_run import FinishedRun, require_finished
 from lattice_ml.workflows.workflow import Workflow, perform
 
 CONF = Path(__file__).resolve().parents[2] / "conf"

@@ -14,7 +14,8 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from lattice_ml.explain.gallery import Background
-    from lattice_ml.workflows.explanations.explained import Explained, FinishedRun
+    from lattice_ml.workflows.explanations.explained import Explained
+    from lattice_ml.workflows.explanations.finished_run import FinishedRun
 
 DRAWS = 3
 """Nets with weights drawn anew, for the error of the rank correlation."""

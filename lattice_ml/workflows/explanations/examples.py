@@ -13,7 +13,8 @@ from lattice_ml.ensembles.store import points_of
 from lattice_ml.ground.errors import UserError
 from lattice_ml.ground.files import disk_errors, lock
 from lattice_ml.runs.run import LOCK, Place, Run
-from lattice_ml.workflows.explanations.explained import Explained, FinishedRun
+from lattice_ml.workflows.explanations.explained import Explained
+from lattice_ml.workflows.explanations.finished_run import FinishedRun
 
 if TYPE_CHECKING:
     import torch

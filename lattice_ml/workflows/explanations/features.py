@@ -13,7 +13,8 @@ from lattice_ml.ground.errors import UserError
 from lattice_ml.workflows.explanations.examples import Examples, channels, examples, open_room, output_number
 
 if TYPE_CHECKING:
-    from lattice_ml.workflows.explanations.explained import Explained, FinishedRun
+    from lattice_ml.workflows.explanations.explained import Explained
+    from lattice_ml.workflows.explanations.finished_run import FinishedRun
 
 HELD_BACK = 0.3
 """Share of the trajectories on which the imitation is tested."""

@@ -14,7 +14,8 @@ if TYPE_CHECKING:
     from lattice_ml.explain.gallery import Background
     from lattice_ml.runs.run import Run
     from lattice_ml.workflows.explanations.examples import Examples
-    from lattice_ml.workflows.explanations.explained import Explained, FinishedRun
+    from lattice_ml.workflows.explanations.explained import Explained
+    from lattice_ml.workflows.explanations.finished_run import FinishedRun
 
 SHOWN = 800
 """Configurations in a plane."""

@@ -8,7 +8,7 @@ from pydantic import Field
 
 from lattice_ml.explain.white_box import KINDS, Kind
 from lattice_ml.ground.ranges import Count, Settings, Text
-from lattice_ml.workflows.explanations.explained import Reopened
+from lattice_ml.workflows.explanations.finished_run import Reopened
 
 
 class WhiteBoxSettings(Settings):
