@@ -85,10 +85,10 @@ def has_prior(config: DictConfig) -> bool:
 
 
 def make(config: DictConfig, system: System, data: Configurations, latents: int | None = None) -> Autoencode:
-    """The task on a fresh net, its likelihood read off the numbers of the training configurations."""
-    from lattice_ml.nets.likelihoods import Likelihood, families
+    """The task on a fresh net, its likelihood that of the system."""
+    from lattice_ml.nets.likelihoods import Likelihood
 
-    likelihood = Likelihood(families(*data.ranges()))
+    likelihood = Likelihood(system.likelihood)
     section = config.model.copy()
     if latents is not None:
         section.latents = latents
