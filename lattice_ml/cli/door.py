@@ -63,7 +63,7 @@ class Door:
         for name, parameter in wanted.items():
             where, value = self._find(name, sections)
             if _is_ensemble(hints[name]):
-                value = self.ensemble(name) if value else None
+                value = self.ensemble(name) if value is not _MISSING and value else None
             elif _is_ensembles(hints[name]):
                 value = {role: self.ensemble(role) for role in ensemble_roles(self.plain) if role not in named}
             elif dataclasses.is_dataclass(hints[name]) and isinstance(hints[name], type):

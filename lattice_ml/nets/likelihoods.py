@@ -20,7 +20,6 @@ arXiv:1701.05517, Sec. 2.1.
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Sequence
 
 import torch
@@ -28,24 +27,10 @@ from jaxtyping import Float, Shaped
 from torch import Tensor
 from torch.nn import functional as F
 
-from lattice_ml.ground.errors import UserError
+from lattice_ml.systems.families import width
 
-NUMBERS: dict[str, int] = {"bernoulli": 1, "poisson": 1, "logistic": 2, "normal": 2}
-"""What a decoder must say of every site; of ``categorical:q``, q numbers."""
-CATEGORICAL = re.compile(r"categorical:([1-9][0-9]*)")
 LEAST_RATE = 1e-4
 """Added to a Poisson rate, so that a particle where none was expected is no infinite surprise."""
-
-
-def width(family: str) -> int:
-    """What a decoder must say of every site of a family; raises ``UserError`` if there is none of this name."""
-    several = CATEGORICAL.fullmatch(family)
-    if family not in NUMBERS and not several:
-        raise UserError(
-            f"there is no likelihood {family!r}: give {', '.join(NUMBERS)} or categorical:<number of values> for every "
-            "species."
-        )
-    return int(several[1]) if several else NUMBERS[family]
 
 
 class Likelihood:

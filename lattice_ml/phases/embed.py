@@ -28,7 +28,7 @@ import numpy as np
 from jaxtyping import Float, Float32, Int64
 
 from lattice_ml.systems.base import System
-from lattice_ml.systems.channels import channels_of
+from lattice_ml.systems.channels import channels_of, embedded_channels
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -110,11 +110,6 @@ def embedded_fields(ensemble: xr.Dataset, system: System) -> Float32[np.ndarray,
 def order_field(ensemble: xr.Dataset, system: System) -> Float32[np.ndarray, "n x y"]:
     """The first embedded channel of every configuration (the magnetisation of the Active Ising Model)."""
     return embedded_fields(ensemble, system)[:, 0]
-
-
-def embedded_channels(system: System) -> list[int]:
-    """Numbers of the embedded channels among all."""
-    return [system.channels.index(name) for name in system.embedded]
 
 
 def images_of(

@@ -23,3 +23,8 @@ def state_tensor(states: np.ndarray) -> torch.Tensor:
 def channels_of(system: System, states: np.ndarray) -> torch.Tensor:
     """States ``[..., species, x, y]`` of the host to float32 ``[..., channel, x, y]``."""
     return system.to_channels(state_tensor(states))
+
+
+def embedded_channels(system: System) -> list[int]:
+    """Numbers of the embedded channels among all."""
+    return [system.channels.index(name) for name in system.embedded]
