@@ -5,7 +5,7 @@ are one **group**, whatever the symmetry: the liquids of both signs, ordered Pot
 ring of band positions may break. Among them translations join what belongs together and the mirror joins twins: an
 **oriented group** is what translations alone join. A gas is its own mirror image, one oriented group; a liquid and a
 band have a twin each. Where there are several symmetries, each is a mirror here, and the flow is looked at of one at a
-time, beside the translations: a large group of symmetries would thin it out.
+time: a large group of symmetries would thin it out.
 
 Both follow from the flow of images between clusters, F(a, b) = share of the images of cluster a that fall into b, of
 which TWIN must go one way or the other for a link. For oriented groups every cluster is taken twice, as itself and as
@@ -48,8 +48,8 @@ def group_twins(
     from scipy.sparse.csgraph import connected_components
 
     count = int(max(cluster.max(), images.max())) + 1
-    several = () if symmetry is None else range(1, int(symmetry.max()) + 1)
-    parts = [(symmetry == one) | (symmetry == 0) for one in several] or [np.ones(images.shape, dtype=bool)]
+    several = symmetry is not None and symmetry.max() > 1
+    parts = [symmetry == one for one in range(symmetry.max() + 1)] if several else [np.ones(images.shape, dtype=bool)]
     joined = np.max([links(cluster, images, count, part) for part in parts], axis=0)
     return connected_components(joined, directed=False)[1].astype(np.int64)
 

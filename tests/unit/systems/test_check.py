@@ -21,7 +21,7 @@ from lattice_ml.systems.ising.physics import Ising
 from lattice_ml.systems.ising.sampler import IsingSampler
 
 sys.path.insert(0, str(Path(__file__).parents[3] / "examples" / "potts"))
-from potts import HeatBath, Potts  # noqa: E402  # pyright: ignore[reportMissingImports]
+from potts import HeatBath, Potts  # pyright: ignore[reportMissingImports]
 
 EXTENTS = (6, 9)
 
