@@ -18,6 +18,7 @@ def main(config):
     shard = parse_shard(config.shard)
     # Heavy: imported when a mistake would have been told.
     from lattice_ml.cli.runtime import build_ensemble, family, repair_ensemble, sample_shard
+
     from lattice_ml.ensembles.equilibration import verdict_in_words
 
     if config.repair and shard:

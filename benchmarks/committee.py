@@ -24,9 +24,9 @@ from typing import Any
 import numpy as np
 import torch
 import xarray as xr
+from lattice_ml.cli.runtime import build
 from omegaconf import OmegaConf
 
-from lattice_ml.cli.runtime import build
 from lattice_ml.data.datamodule import EnsembleData
 from lattice_ml.data.resident import IndexBatch
 from lattice_ml.nets.committee import Committee

@@ -33,8 +33,21 @@ from lattice_ml.workflows.workflow import Workflow
 CONF = Path(__file__).resolve().parents[2] / "conf"
 LARGEST = 10**8
 """Points × replicas × samples and sites of an ensemble: beyond, a number was mistyped."""
-BUILT = ("data", "model", "models", "oracle", "task", "trainer", "callbacks", "logger", "question", "workflow")
-"""Sections of train.py that hold recipes, or are one."""
+BUILT = (
+    "system",
+    "sampler",
+    "data",
+    "model",
+    "models",
+    "oracle",
+    "task",
+    "trainer",
+    "callbacks",
+    "logger",
+    "question",
+    "workflow",
+)
+"""Sections that hold recipes, or are one."""
 
 
 class Paths(Settings):

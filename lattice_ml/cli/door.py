@@ -11,14 +11,13 @@ from __future__ import annotations
 import dataclasses
 import difflib
 import inspect
-import types
-import typing
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Annotated, Any, TypeVar, get_args, get_origin
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
+from lattice_ml.cli.hints import hints_of, parts_of
 from lattice_ml.cli.recipes import with_recipes
 from lattice_ml.cli.sentences import sentence
 from lattice_ml.ensembles.ensemble import Ensemble, speaking_of
@@ -63,7 +62,7 @@ class Door:
         for name, parameter in wanted.items():
             where, value = self._find(name, sections)
             if _is_ensemble(hints[name]):
-                value = self.ensemble(name) if value is not _MISSING and value else None
+                value = self.ensemble(name) if name in ensemble_roles(self.plain) else None
             elif _is_ensembles(hints[name]):
                 value = {role: self.ensemble(role) for role in ensemble_roles(self.plain) if role not in named}
             elif dataclasses.is_dataclass(hints[name]) and isinstance(hints[name], type):
@@ -132,18 +131,6 @@ def ensemble_roles(plain: Mapping[str, Any]) -> dict[str, Any]:
     return named | {f"ensembles.{name}": section for name, section in further.items() if section}
 
 
-def hints_of(kind: type) -> dict[str, Any]:
-    """The hints of a class's constructor; names that only a type checker imports are Any."""
-    unknown: dict[str, Any] = {}
-    while True:
-        try:
-            return typing.get_type_hints(kind, localns=unknown, include_extras=True)
-        except NameError as error:
-            unknown[error.name] = Any
-            if error.name == "nn":  # of nn.Module
-                unknown["nn"] = types.SimpleNamespace(Module=Any)
-
-
 def require_known(
     section: Mapping[Any, Any], prefix: str, known: frozenset[str], model: type[BaseModel] | None = None
 ) -> None:
@@ -162,27 +149,17 @@ def did_you_mean(key: str, prefix: str, known: frozenset[str]) -> str:
     return f"did you mean {prefix}{close[0]}? " if close else ""
 
 
-def _parts(hint: Any) -> list[Any]:
-    """The members of a union, without their annotations."""
-    origin = get_origin(hint)
-    if origin is Annotated:
-        return _parts(get_args(hint)[0])
-    if origin in (typing.Union, types.UnionType):
-        return [part for member in get_args(hint) for part in _parts(member)]
-    return [hint]
-
-
 def _is_ensemble(hint: Any) -> bool:
-    return Ensemble in _parts(hint)
+    return Ensemble in parts_of(hint)
 
 
 def _is_ensembles(hint: Any) -> bool:
-    return any(get_origin(part) is Mapping and get_args(part)[1:] == (Ensemble,) for part in _parts(hint))
+    return any(get_origin(part) is Mapping and get_args(part)[1:] == (Ensemble,) for part in parts_of(hint))
 
 
 def _takes_none(hint: Any) -> bool:
-    return type(None) in _parts(hint) or Any in _parts(hint)
+    return type(None) in parts_of(hint) or Any in parts_of(hint)
 
 
 def _models_in(hint: Any) -> list[type[Settings]]:
-    return [part for part in _parts(hint) if isinstance(part, type) and issubclass(part, Settings)]
+    return [part for part in parts_of(hint) if isinstance(part, type) and issubclass(part, Settings)]

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import inspect
-import types
-import typing
 from collections.abc import Iterator, Mapping
-from typing import Annotated, Any, Literal, get_args, get_origin
+from typing import Any, Literal, get_origin
 
 from hydra.utils import instantiate
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 
+from lattice_ml.cli.hints import hints_of, parts_of
 from lattice_ml.cli.sentences import sentence
 from lattice_ml.cli.targets import HYDRA, check_classes, check_targets, require_arguments
 from lattice_ml.ground.errors import UserError
@@ -70,9 +69,9 @@ def _recipes(tree: Any, where: str) -> Iterator[tuple[str, Recipe[Any]]]:
 def _check_types(where: str, recipe: Recipe[Any]) -> None:
     """Values whose hints are numbers, truth values, texts, choices or ranges; the class looks at the others itself."""
     try:
-        hints = typing.get_type_hints(recipe.kind.__init__, include_extras=True)
+        hints = hints_of(recipe.kind.__init__)
         known = inspect.signature(recipe.kind).parameters
-    except (TypeError, ValueError, NameError):  # some classes of torch have no signature, or hints that are no names
+    except (TypeError, ValueError):  # some classes of torch have no signature, or hints that are no names
         return
     for name, value in recipe.settings.items():
         if name in HYDRA or name not in known or name not in hints or not _is_simple(hints[name]):
@@ -84,9 +83,4 @@ def _check_types(where: str, recipe: Recipe[Any]) -> None:
 
 
 def _is_simple(hint: Any) -> bool:
-    origin = get_origin(hint)
-    if origin in (typing.Union, types.UnionType):
-        return all(_is_simple(part) for part in get_args(hint))
-    if origin is Annotated:
-        return _is_simple(get_args(hint)[0])
-    return hint in (int, float, bool, str, type(None)) or origin is Literal
+    return all(part in (int, float, bool, str, type(None)) or get_origin(part) is Literal for part in parts_of(hint))

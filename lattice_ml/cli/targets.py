@@ -119,7 +119,8 @@ def require_arguments(plain: Mapping[str, Any], objects: Mapping[str, Any]) -> N
         return
     unknown = [str(key) for key in plain if str(key) not in {*HYDRA, *taken}]
     if unknown and not any(parameter.kind is parameter.VAR_KEYWORD for parameter in taken.values()):
-        settings = ", ".join(name for name in taken if name not in objects)
+        shown = (n for n, p in taken.items() if n not in objects and (n in plain or p.default is not p.empty))
+        settings = ", ".join(shown)
         raise UserError(f"{plain['_target_']} has no setting {unknown[0]!r}: it has {settings}.")
 
 

@@ -19,8 +19,8 @@ INK = "#22272e"
 MUTED = "#6b7480"
 PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
 PHASE_COLOURS = {"L": "#D55E00", "L+G": "#009E73", "G": "#0072B2"}
-SYMBOLS = {"rho0": r"\rho_0", "mu": r"\mu", "eta": r"\eta"}
-AXES = {"rho0": r"density $\rho_0$  [particles per site]", "mu": r"chemical potential $\mu$"}
+SYMBOLS = {"T": "T", "rho0": r"\rho_0", "mu": r"\mu", "eta": r"\eta"}
+AXES = {"T": "temperature $T$", "rho0": r"density $\rho_0$  [particles per site]", "mu": r"chemical potential $\mu$"}
 LINES = ("-", "--", "-.", ":")
 MARKERS = ("o", "s", "^", "D", "v", "P")
 
@@ -75,14 +75,14 @@ def phase_colours(phases: Sequence[str]) -> list[str]:
     return [PHASE_COLOURS.get(phase) or dealt[phase] for phase in phases]
 
 
-def mark_temperatures(ax: Axes, temperatures: Iterable[float], errors: Iterable[float]) -> None:
-    """A dashed vertical line at each transition temperature, in a strip as wide as its error on both sides."""
-    for T, error in zip(temperatures, errors, strict=True):
-        if not np.isfinite(T):
+def mark_transitions(ax: Axes, values: Iterable[float], errors: Iterable[float]) -> None:
+    """A dashed vertical line at each transition, in a strip as wide as its error on both sides."""
+    for value, error in zip(values, errors, strict=True):
+        if not np.isfinite(value):
             continue
         if np.isfinite(error):
-            ax.axvspan(T - error, T + error, color=INK, alpha=0.12, linewidth=0)
-        ax.axvline(T, color=INK, linewidth=1, linestyle=(0, (4, 2)))
+            ax.axvspan(value - error, value + error, color=INK, alpha=0.12, linewidth=0)
+        ax.axvline(value, color=INK, linewidth=1, linestyle=(0, (4, 2)))
 
 
 def band(ax: Axes, x: np.ndarray, y: np.ndarray, error: np.ndarray, **look: Any) -> None:
@@ -123,3 +123,14 @@ def place_title(arrays: Mapping[str, np.ndarray]) -> str:
     if "place" not in arrays:
         return ""
     return rf"${symbol(texts(arrays['place_name'])[0])} = {float(arrays['place']):g}$"
+
+
+def control_label(arrays: Mapping[str, np.ndarray]) -> str:
+    """The axis of the control parameter ``control_name`` in words: ``temperature $T$``."""
+    name = texts(arrays["control_name"])[0]
+    return AXES.get(name, f"${symbol(name)}$")
+
+
+def control_title(arrays: Mapping[str, np.ndarray], value: float) -> str:
+    """``$T = 0.4$``."""
+    return rf"${symbol(texts(arrays['control_name'])[0])} = {value:g}$"

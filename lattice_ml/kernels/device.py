@@ -17,7 +17,7 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager, ExitStack, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol, get_args
 
 import numpy as np
 
@@ -26,7 +26,8 @@ from lattice_ml.ground.errors import UserError
 if TYPE_CHECKING:
     import torch
 
-DEVICES = ("auto", "cpu", "cuda")
+Where = Literal["auto", "cpu", "cuda"]
+DEVICES = get_args(Where)
 OPTIONS = ("--std=c++17", "--fmad=false")
 """Options of NVRTC and nvcc: a contracted multiply-add would round once where the CPU rounds twice."""
 HEADERS = Path(__file__).parent

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from lattice_ml.ground.errors import UserError
+from lattice_ml.ground.ranges import Count
 from lattice_ml.nets.encoders import TorusEncoder, coarser, stage_widths
 from lattice_ml.nets.lattice_cnn import PeriodicConv2d
 from lattice_ml.nets.posterior import Posterior, posterior
@@ -57,7 +58,7 @@ class TorusAutoencoder(nn.Module):
         extents: tuple[int, int],
         outputs: int,
         latents: int = 2,
-        filters: int = 4,
+        filters: Count = 4,
         stages: int = 3,
         pool: int = 3,
         features: int = 64,

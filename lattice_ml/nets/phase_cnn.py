@@ -7,6 +7,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from lattice_ml.ground.errors import UserError
+from lattice_ml.ground.ranges import Count
 from lattice_ml.nets.layers import Padding, PairedConv2d
 from lattice_ml.nets.receptive_field import Window
 
@@ -29,8 +30,8 @@ class PhaseCNN(nn.Module):
         in_channels: int,
         extents: tuple[int, int],
         classes: int,
-        filters: int = 6,
-        hidden: int = 16,
+        filters: Count = 6,
+        hidden: Count = 16,
         padding_mode: Padding = "zeros",
     ) -> None:
         super().__init__()

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from lattice_ml.ground.errors import UserError
+from lattice_ml.ground.ranges import Count
 from lattice_ml.nets.receptive_field import Window
 
 
@@ -35,9 +36,9 @@ class PhaseEquivariant(nn.Module):
         in_channels: int,
         extents: tuple[int, int],
         classes: int,
-        cell: int = 3,
-        filters: int = 8,
-        hidden: int = 16,
+        cell: Count = 3,
+        filters: Count = 8,
+        hidden: Count = 16,
     ) -> None:
         super().__init__()
         self.in_channels, self.outputs, self.cell = in_channels, classes, cell

@@ -19,6 +19,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from lattice_ml.ground.errors import UserError
+from lattice_ml.ground.ranges import Count
 from lattice_ml.nets.posterior import Posterior, posterior
 
 
@@ -36,9 +37,9 @@ class VariationalEncoder(nn.Module):
         shape: Sequence[int],
         queries: int,
         outputs: int,
-        latents: int = 3,
-        hidden: int = 100,
-        depth: int = 3,
+        latents: Count = 3,
+        hidden: Count = 100,
+        depth: Count = 3,
     ) -> None:
         super().__init__()
         if latents < 1 or hidden < 1 or depth < 1:

@@ -22,6 +22,7 @@ import numpy as np
 from jaxtyping import Float
 
 from lattice_ml.ensembles.store import points_of
+from lattice_ml.ground.boundary_rows import entry
 from lattice_ml.phases.band import channel_profiles
 from lattice_ml.phases.plateaus import find_plateaus
 
@@ -117,7 +118,7 @@ def T_of(
 
     log rho is interpolated in T by a monotone cubic. Error: the standard deviation over curves drawn within the errors
     of the densities, in quadrature with the distance to linear interpolation, which is what the grid leaves open.
-    ``T`` is None, with the ``reason``, where the branch does not reach rho0.
+    ``value`` is None, with the ``reason``, where the branch does not reach rho0.
     """
     rng = np.random.default_rng(seed)
     entries = []
@@ -125,21 +126,21 @@ def T_of(
         (f"{phases[0]}|{phases[1]}", binodals.high, binodals.high_error),
         (f"{phases[1]}|{phases[2]}", binodals.low, binodals.low_error),
     ):
-        entry: dict[str, Any] = {"rho0": float(rho0), "transition": name, "T": None, "error": None, "method": "binodal"}
+        row: dict[str, Any] = {"rho0": float(rho0), **entry(name, "T", "binodal")}
         T = _inverted(binodals.T, np.log(density), np.log(rho0))
         if T is None:
             reach = f"{density.min():.3g} … {density.max():.3g}"
-            entries.append(entry | {"reason": f"the binodal was sampled at densities {reach} alone"})
+            entries.append(row | {"reason": f"the binodal was sampled at densities {reach} alone"})
             continue
-        entry["T"] = T
+        row["value"] = T
         linear = float(np.interp(np.log(rho0), np.log(density), binodals.T))
         scatter = np.nan_to_num(error / density)
         drawn = np.log(density) + rng.normal(size=(DRAWS, len(density))) * scatter
         hits = [hit for curve in drawn if (hit := _inverted(binodals.T, curve, np.log(rho0))) is not None]
         # Two temperatures alone leave open how the branch bends between them.
         if np.isfinite(error).all() and len(hits) > DRAWS / 2 and len(density) > 2:
-            entry["error"] = float(np.hypot(np.std(hits), T - linear))
-        entries.append(entry)
+            row["error"] = float(np.hypot(np.std(hits), T - linear))
+        entries.append(row)
     return entries
 
 

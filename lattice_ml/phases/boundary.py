@@ -31,6 +31,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float, Int64
 
+from lattice_ml.ground import boundary_rows
 from lattice_ml.phases.scan import place_of
 from lattice_ml.systems.base import Point
 
@@ -42,21 +43,22 @@ def boundaries(
     control: Float[np.ndarray, " point"],
     probabilities: Float[np.ndarray, "point replica sample class"],
     phases: Sequence[str],
+    name: str,
     method: str = "cnn",
     seed: int = 0,
-    name: str = "T",
 ) -> list[dict[str, Any]]:
     """Transitions between neighbouring phases along one scan of the control parameter.
 
     control: values of the control parameter (units of k_B for T), in any order, no value twice.
     probabilities: class probabilities of every configuration, classes in the order of ``phases``.
-    phases: in the order in which the rising control parameter crosses them. method: goes into the entries.
-    seed: of the bootstrap. name: the key under which the crossing is reported.
+    phases: in the order in which the rising control parameter crosses them. name: of the control parameter; it and the
+    method go into the entries. seed: of the bootstrap.
 
-    Returns one entry per pair of neighbours, in order, ``{"transition": "L|L+G", "T": 0.41, "error": 0.01, "method":
-    "cnn"}``. Where the scan does not cross, ``T`` and ``error`` are None and ``reason`` says why; where phases in
-    between have no window, the direct crossing follows as one more entry, ``"L|G"``. With a single replica ``error``
-    is None, with the ``reason``. Raises ``ValueError`` on shapes that do not fit or values that are not finite.
+    Returns one entry per pair of neighbours, in order, ``{"transition": "L|L+G", "control": "T", "value": 0.41,
+    "error": 0.01, "method": "cnn"}``. Where the scan does not cross, ``value`` and ``error`` are None and ``reason``
+    says why; where phases in between have no window, the direct crossing follows as one more entry, ``"L|G"``. With a
+    single replica ``error`` is None, with the ``reason``. Raises ``ValueError`` on shapes that do not fit or values
+    that are not finite.
     """
     control = np.asarray(control, dtype=np.float64)
     probabilities = np.asarray(probabilities, dtype=np.float64)
@@ -72,12 +74,7 @@ def boundaries(
     spread = crossings(control, _resampled(replicas, seed))
 
     def entry(a: int, b: int) -> dict[str, Any]:
-        outcome: dict[str, Any] = {
-            "transition": f"{phases[a]}|{phases[b]}",
-            name: None,
-            "error": None,
-            "method": method,
-        }
+        outcome = boundary_rows.entry(f"{phases[a]}|{phases[b]}", name, method)
         if (a, b) not in found:
             return outcome | {"reason": _absence(a, b, assigned, control, phases, name)}
         hits = spread[a, b][0] if (a, b) in spread else np.empty(0)
@@ -85,7 +82,7 @@ def boundaries(
         if replicas.shape[1] > 1 and share < CERTAINTY:
             return outcome | {"reason": f"only {share:.0%} of the resampled scans have this crossing"}
         value, spacing = found[a, b][:, 0]
-        outcome[name] = float(value)
+        outcome["value"] = float(value)
         if replicas.shape[1] == 1:
             return outcome | {"reason": "no error: a single replica cannot be resampled"}
         correction = replicas.shape[1] / (replicas.shape[1] - 1)
@@ -101,15 +98,15 @@ def boundary_table(
     points: Sequence[Point],
     probabilities: Float[np.ndarray, "point replica sample class"],
     phases: Sequence[str],
-    control: str = "T",
+    control: str,
     method: str = "cnn",
     seed: int = 0,
 ) -> list[dict[str, Any]]:
     """The boundaries of every scan in an ensemble: points that differ in the control parameter alone form a scan.
 
     points: control parameters of each point, e.g. ``{"T": 0.3, "rho0": 3.0}``; probabilities as in ``boundaries``.
-    Returns its entries, each headed by the scan's other parameters: ``{"rho0": 3.0, "transition": "L|L+G", "T": ...,
-    "error": ..., "method": "cnn"}``, sorted by them.
+    Returns its entries, each headed by the scan's other parameters: ``{"rho0": 3.0, "transition": "L|L+G",
+    "control": "T", "value": ..., "error": ..., "method": "cnn"}``, sorted by them.
     """
     scans: dict[tuple[tuple[str, float], ...], list[int]] = {}
     for index, point in enumerate(points):
@@ -117,7 +114,7 @@ def boundary_table(
     table = []
     for place, members in sorted(scans.items()):
         values = np.array([points[i][control] for i in members])
-        entries = boundaries(values, np.asarray(probabilities)[members], phases, method, seed, control)
+        entries = boundaries(values, np.asarray(probabilities)[members], phases, control, method, seed)
         table += [dict(place) | entry for entry in entries]
     return table
 

@@ -20,6 +20,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Bool, Float
 
+from lattice_ml.ground.boundary_rows import place_in
 from lattice_ml.phases.boundary import boundary_table
 from lattice_ml.systems.base import Point
 
@@ -37,11 +38,11 @@ class Verdict:
     rows: list[dict[str, Any]]
     T: Float[np.ndarray, "member row"]
 
-    def physical(self, control: str = "T") -> Bool[np.ndarray, " member"]:
+    def physical(self) -> Bool[np.ndarray, " member"]:
         """Which members extrapolate physically, by no truth but order: every boundary is found at every place, those
         of one place rise in the order of the phases, and along the places each one moves in one direction."""
         found = np.isfinite(self.T).all(axis=1)
-        places = [tuple((k, v) for k, v in sorted(row.items()) if k not in OUTCOME | {control}) for row in self.rows]
+        places = [tuple(sorted(place_in(row).items())) for row in self.rows]
         sound = found.copy()
         for place in dict.fromkeys(places):
             own = [k for k, other in enumerate(places) if other == place]
@@ -53,22 +54,18 @@ class Verdict:
         return np.asarray(sound)
 
 
-OUTCOME = frozenset({"transition", "error", "method", "reason"})
-"""Keys of a boundary that are no parameters."""
-
-
 def committee_boundaries(
     points: Sequence[Point],
     probabilities: Float[np.ndarray, "member point replica sample class"],
     phases: Sequence[str],
-    control: str = "T",
+    control: str,
     method: str = "cnn",
     seed: int = 0,
 ) -> Verdict:
     """The neighbouring phases' boundaries of every scan of an ensemble, by all members together.
 
     probabilities: of every configuration by every member. Rows as those of ``boundary_table``; where fewer than the
-    share ``QUORUM`` of the members have a crossing, T and error are None and the reason says how many do; where no
+    share ``QUORUM`` of the members have a crossing, value and error are None and the reason says how many do; where no
     member's boundary has an error, the committee's has none, for the same reason.
     """
     neighbours = [f"{a}|{b}" for a, b in itertools.pairwise(phases)]
@@ -76,16 +73,16 @@ def committee_boundaries(
         [row for row in boundary_table(points, own, phases, control, method, seed) if row["transition"] in neighbours]
         for own in probabilities
     ]
-    T = np.array([[np.nan if row[control] is None else row[control] for row in table] for table in tables])
+    T = np.array([[np.nan if row["value"] is None else row["value"] for row in table] for table in tables])
     errors = np.array([[np.nan if row["error"] is None else row["error"] for row in table] for table in tables])
     rows = []
     for k, first in enumerate(tables[0]):
         there = np.isfinite(T[:, k])
-        row = {key: value for key, value in first.items() if key != "reason"} | {control: None, "error": None}
+        row = {key: value for key, value in first.items() if key != "reason"} | {"value": None, "error": None}
         if there.mean() < QUORUM:
             row["reason"] = f"{there.sum()} of {len(there)} nets have this crossing"
         else:
-            row[control] = float(T[there, k].mean())
+            row["value"] = float(T[there, k].mean())
             spread = T[there, k].var(ddof=1) if there.sum() > 1 else 0.0
             own = errors[there, k]
             if np.isfinite(own).any():
@@ -96,9 +93,7 @@ def committee_boundaries(
     return Verdict(rows, T)
 
 
-def deviations(
-    found: Sequence[dict[str, Any]], truth: Sequence[dict[str, Any]], control: str = "T"
-) -> list[dict[str, Any]]:
+def deviations(found: Sequence[dict[str, Any]], truth: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
     """Every boundary of ``found`` beside that of ``truth`` of the same transition and parameters, in its order.
 
     Entries: the parameters, ``transition``, ``found``, ``found_error``, ``truth``, ``truth_error``, ``difference`` =
@@ -107,15 +102,15 @@ def deviations(
     """
 
     def key(row: dict[str, Any]) -> dict[str, Any]:
-        return {name: value for name, value in row.items() if name not in {"error", "method", "reason", control}}
+        return {**place_in(row), "transition": row["transition"]}
 
     table = []
     for row in found:
         other = next((known for known in truth if key(known) == key(row)), {})
         entry = key(row) | {
-            "found": row[control],
+            "found": row["value"],
             "found_error": row["error"],
-            "truth": other.get(control),
+            "truth": other.get("value"),
             "truth_error": other.get("error"),
             "difference": None,
             "error": None,

@@ -12,11 +12,15 @@ import json
 import zipfile
 from dataclasses import asdict
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
+from lattice_ml.ground.boundary_rows import today
 from lattice_ml.ground.files import write_file
-from lattice_ml.phases.label import Labels
+
+if TYPE_CHECKING:
+    from lattice_ml.phases.label import Labels
 
 ARRAYS = ("labels", "phase", "cluster", "group", "shares")
 
@@ -32,9 +36,12 @@ def save_labels(path: Path, labels: Labels) -> None:
 
 def load_labels(path: Path) -> Labels | None:
     """The labels of ``save_labels``, equal in every bit; None if there are none or the file is damaged."""
+    from lattice_ml.phases.label import Labels
+
     try:
         with np.load(path, allow_pickle=False) as archive:
             rest = json.loads(str(archive["rest"]))
+            rest["transitions"] = [today(row) for row in rest["transitions"]]
             return Labels(**{name: archive[name] for name in ARRAYS}, **{**rest, "phases": tuple(rest["phases"])})
     except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile):
         return None

@@ -15,18 +15,18 @@ from lattice_ml.systems.base import Point
 class Scan:
     """Class probabilities along the control parameter at one place, averaged over the configurations.
 
-    place: the other parameters, e.g. ``{"rho0": 3.0}``, {} where there are none. T [point]: the control
-    parameter; mean and error [point, class], the error from the spread over replicas (nan for a single one).
+    place: the other parameters, e.g. ``{"rho0": 3.0}``, {} where there are none. control [point]: values of
+    the control parameter; mean and error [point, class], the error from the spread over replicas (nan for one alone).
     """
 
     place: Point
-    T: Float[np.ndarray, " point"]
+    control: Float[np.ndarray, " point"]
     mean: Float[np.ndarray, "point class"]
     error: Float[np.ndarray, "point class"]
 
 
 def scans_of(
-    points: Sequence[Point], probabilities: Float[np.ndarray, "point replica sample class"], control: str = "T"
+    points: Sequence[Point], probabilities: Float[np.ndarray, "point replica sample class"], control: str
 ) -> list[Scan]:
     """The scans of an ensemble, one for each value of the other parameters, each sorted by the control parameter."""
     scans = []

@@ -16,10 +16,11 @@ from urllib.parse import quote
 
 import yaml
 
+from lattice_ml.ground.boundary_rows import control_of, place_in, value_of
 from lattice_ml.ground.errors import UserError
 from lattice_ml.ground.files import disk_errors, write_file
 from lattice_ml.report.folder import embedded, read_json, template
-from lattice_ml.report.numbers import flat, is_number, items, moment, named, quantity, table, with_error
+from lattice_ml.report.numbers import flat, is_number, items, moment, named, quantity, symbol, table, with_error
 
 MARKS = ("config.yaml", "results.json", "report.html")
 """A folder with one of these is a run."""
@@ -27,8 +28,8 @@ MARKS = ("config.yaml", "results.json", "report.html")
 THUMBNAIL = 360
 """Pixels across: twice the width of a column, for sharp screens."""
 
-Key = tuple[float | None, str, str]
-"""A boundary: density (None in a system that has none), transition, method."""
+Key = tuple[tuple[tuple[str, float], ...], str, str, str]
+"""A boundary: its place, the parameters of the scan by name; transition, control parameter, method."""
 
 
 @dataclass(frozen=True)
@@ -70,11 +71,13 @@ def write_index(runs: Path | str) -> Path:
         )
     rows.sort(key=lambda row: row.order, reverse=True)
     boundaries = sorted(
-        dict.fromkeys(key for row in rows for key in row.boundaries), key=lambda key: (key[0] or 0.0, key[2])
+        dict.fromkeys(key for row in rows for key in row.boundaries),
+        key=lambda key: ([value for _, value in key[0]], key[3]),
     )
     page = template("index.html").render(
         root=_shown(root.resolve().name), rows=rows, others=others, settings=differing(rows), boundaries=boundaries,
-        number=with_error, named=named, several=len({key[2] for key in boundaries}) > 1,
+        number=with_error, named=named, symbol=symbol, several=len({key[3] for key in boundaries}) > 1,
+        controls=sorted({key[2] for key in boundaries}),
     )  # fmt: skip
     with disk_errors(root / "index.html", "paths.runs"):
         write_file(root / "index.html", page.encode("utf-8", "replace"))
@@ -150,15 +153,16 @@ def _read_config(path: Path) -> tuple[dict[str, Any], str]:
 
 
 def _boundaries(results: Mapping[str, Any]) -> dict[Key, tuple[str, str]]:
-    """(density, transition, method) -> (text, reason); rows whose density is no number are left out."""
-    return {
-        (row.get("rho0"), str(row.get("transition", "–")), str(row.get("method", "–"))): (
-            with_error(row["T"], row.get("error")) if is_number(row.get("T")) else "–",
-            str(row.get("reason") or ""),
-        )
-        for row in items(results.get("boundaries"))
-        if isinstance(row, Mapping) and ("rho0" not in row or is_number(row["rho0"]))
-    }
+    """Boundary -> (text, reason); rows whose place holds what is no number are left out."""
+    found = {}
+    for row in items(results.get("boundaries")):
+        if not isinstance(row, Mapping) or not all(is_number(value) for value in place_in(row).values()):
+            continue
+        value, place = value_of(row), tuple(sorted((str(name), value) for name, value in place_in(row).items()))
+        key = place, str(row.get("transition", "–")), control_of(row), str(row.get("method", "–"))
+        text = with_error(value, row.get("error")) if is_number(value) else "–"
+        found[key] = text, str(row.get("reason") or "")
+    return found
 
 
 def _when(results: Mapping[str, Any], folder: Path) -> tuple[str, str]:

@@ -118,3 +118,11 @@ def table(value: Any) -> Mapping[str, Any]:
 def items(value: Any) -> list[Any]:
     """The value if it is a list, else an empty one."""
     return list(value) if isinstance(value, list | tuple) else []
+
+
+SYMBOLS = {"rho0": "ρ₀", "mu": "μ", "eta": "η"}
+
+
+def symbol(name: str) -> str:
+    """A parameter as text shows it: ``ρ₀`` for rho0, its name where it has no symbol."""
+    return SYMBOLS.get(name, name)

@@ -12,10 +12,25 @@ from pathlib import Path
 from typing import Any
 
 from lattice_ml.figures.style import phase_colours
+from lattice_ml.ground.boundary_rows import control_of, place_in, value_of
 from lattice_ml.ground.errors import UserError
 from lattice_ml.ground.files import write_file
 from lattice_ml.report.folder import published, read_figures, read_json, template
-from lattice_ml.report.numbers import duration, flat, is_number, items, moment, named, quantity, table, with_error
+from lattice_ml.report.numbers import (
+    duration,
+    flat,
+    is_number,
+    items,
+    moment,
+    named,
+    quantity,
+    symbol,
+    table,
+    with_error,
+)
+
+QUANTITIES = {"rho0": "density "}
+"""What a parameter is, said before its symbol."""
 
 HERO = "phase_diagram"  # the figure that stands beside the table of boundaries
 
@@ -25,10 +40,9 @@ def write(run_folder: Path | str) -> Path:
 
     ``results.json`` (all keys optional): ``experiment``, ``run``, ``finished`` (ISO 8601), ``system``, ``protocol``,
     ``labels`` (``transitions`` and plain values), ``metrics`` (a number or ``{"value", "error", "n"}`` each),
-    ``boundaries`` (``{"rho0", "transition", "T", "error", "method"}``, or ``"T": null`` and ``"reason"``), ``timings``
-    (seconds), ``versions``, ``seed``, ``warnings``, ``tables`` (``{"title", "columns",
-    "rows", "note"}``, cells of text). ``figures/captions.json`` maps a figure's name to ``{"title", "caption", "alt"}``
-    in the order to be shown; pictures without an entry follow, by name.
+    ``boundaries`` (``ground/boundary_rows.py``), ``timings`` (seconds), ``versions``, ``seed``, ``warnings``,
+    ``tables`` (``{"title", "columns", "rows", "note"}``, cells of text). ``figures/captions.json`` maps a figure's name
+    to ``{"title", "caption", "alt"}`` in the order to be shown; pictures without an entry follow, by name.
 
     Raises `UserError` if the folder does not exist.
     """
@@ -46,6 +60,7 @@ def write(run_folder: Path | str) -> Path:
     page = template("page.html").render(
         experiment=str(results.get("experiment", folder.name)),
         run=results.get("run", folder.name),
+        symbol=symbol,
         finished=moment(results.get("finished")),
         seed=results.get("seed"),
         summary=_summary(results),
@@ -72,22 +87,22 @@ def write(run_folder: Path | str) -> Path:
 
 
 def _summary(results: Mapping[str, Any]) -> str:
-    """One sentence: the boundaries at the density of the labels (or the first), and the accuracy behind them."""
-    rows = [row for row in items(results.get("boundaries")) if isinstance(row, Mapping) and is_number(row.get("T"))]
+    """One sentence: the boundaries at the place of the labels (or the first), and the accuracy behind them."""
+    rows = [row for row in items(results.get("boundaries")) if isinstance(row, Mapping) and is_number(value_of(row))]
     if not rows:
         return "This run found no phase boundary." if results.get("boundaries") else ""
-    labelled = [row.get("rho0") for row in _transition_rows(results.get("labels"))]
-    densities = [row.get("rho0") for row in rows]
-    rho0 = next((density for density in labelled if density in densities), densities[0])
-    method = next(row.get("method") for row in rows if row.get("rho0") == rho0)
+    labelled = [place_in(row) for row in _transition_rows(results.get("labels"))]
+    places = [place_in(row) for row in rows]
+    place = next((own for own in labelled if own in places), places[0])
+    method = next(row.get("method") for row in rows if place_in(row) == place)
     found = [
-        f"{named(row.get('transition'))} at T = {with_error(row['T'], row.get('error'))}".replace(
+        f"{named(row.get('transition'))} at {control_of(row)} = {with_error(value_of(row), row.get('error'))}".replace(
             " = ", "\N{NO-BREAK SPACE}=\N{NO-BREAK SPACE}"
         )
         for row in rows
-        if row.get("rho0") == rho0 and row.get("method") == method
+        if place_in(row) == place and row.get("method") == method
     ]
-    where = f"At density ρ₀ = {with_error(rho0)} the" if rho0 is not None else "The"
+    where = f"At {_where(place)} the" if place else "The"
     boundary = "boundary is" if len(found) == 1 else "boundaries are"
     accuracy = table(results.get("metrics")).get("test_accuracy")
     score = quantity(accuracy) if accuracy is not None else ""
@@ -95,25 +110,36 @@ def _summary(results: Mapping[str, Any]) -> str:
     return f"{where} {boundary} {' and '.join(found)}{behind}."
 
 
+def _where(place: Mapping[str, Any]) -> str:
+    """``density ρ₀ = 3``."""
+    return ", ".join(f"{QUANTITIES.get(name, '')}{symbol(name)} = {with_error(value)}" for name, value in place.items())
+
+
 def _boundary(row: Mapping[str, Any], source: Mapping[str, Any]) -> dict[str, Any]:
-    found = is_number(row.get("T"))
+    value, error = value_of(row), row.get("error")
+    found = is_number(value)
     phases = str(row.get("transition", "–")).split("|")
     return {
-        "rho0": with_error(row["rho0"]) if "rho0" in row else None,
+        "place": {name: with_error(value) for name, value in place_in(row).items()},
         "phases": list(zip(phases, phase_colours(phases), strict=True)),
-        "T": with_error(row["T"], row.get("error")).split(" ± ")[0] if found else None,
-        "error": with_error(row["T"], row.get("error")).partition(" ± ")[2] or "–" if found else None,
+        "control": control_of(row),
+        "value": with_error(value, error).split(" ± ")[0] if found else None,
+        "error": with_error(value, error).partition(" ± ")[2] or "–" if found else None,
         "reason": str(row.get("reason") or "not found in the scanned range"),
         "method": str(row.get("method", "–")),
         "published": next(
             (
-                " … ".join(f"{bound:.2f}" for bound in entry["between"])
-                for entry in items(source.get("boundaries"))
-                if (entry.get("rho0"), entry["transition"]) == (row.get("rho0"), row.get("transition"))
+                " … ".join(f"{bound:.2f}" for bound in known["between"])
+                for known in items(source.get("boundaries"))
+                if (_published_place(known), known["transition"]) == (place_in(row), row.get("transition"))
             ),
             "",
         ),
     }
+
+
+def _published_place(known: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in known.items() if name not in ("transition", "between", "says")}
 
 
 def _metric(name: str, value: Any, source: Mapping[str, Any]) -> dict[str, Any]:
@@ -145,7 +171,8 @@ def _credit(source: Mapping[str, Any], results: Mapping[str, Any]) -> dict[str, 
 
 
 def _at(row: Mapping[str, Any]) -> str:
-    return f" at ρ₀ = {row['rho0']:g}" if "rho0" in row else ""
+    place = _published_place(row)
+    return f" at {', '.join(f'{symbol(name)} = {value:g}' for name, value in place.items())}" if place else ""
 
 
 def _transition_rows(labels: Any) -> list[Mapping[str, Any]]:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from lattice_ml.ensembles.ensemble import Ensemble
+from lattice_ml.ground.boundary_rows import place_in
 from lattice_ml.ground.recipe import Recipe
 from lattice_ml.ground.redaction import redacted_command_line
 from lattice_ml.runs import lineage
@@ -22,8 +23,8 @@ from lattice_ml.runs.run import Run
 if TYPE_CHECKING:
     from lightning.pytorch.loggers import Logger, TensorBoardLogger, WandbLogger
 
-BOUNDARY = ("rho0", "transition", "T", "error", "method", "reason")
-"""The columns of the boundary table."""
+OUTCOME = ("transition", "control", "value", "error", "method", "reason")
+"""The columns of the boundary table, after those of the place."""
 
 STAGING = "WANDB_DATA_DIR"
 """Where W&B keeps what is to be uploaded: the run's folder instead of the home directory, unless the user says so."""
@@ -87,9 +88,9 @@ def _publish_to_wandb(logger: WandbLogger, run: Run) -> None:
     # Pictures go as PNG files: float arrays in [0, 1] would be rendered black.
     for picture in sorted(run.figures.glob("*.png")):
         logger.log_image(key=f"figures/{picture.stem}", images=[str(picture)])
-    rows = [[row.get(column) for column in BOUNDARY] for row in run.results.get("boundaries", [])]
+    columns, rows = _boundaries(run)
     if rows:
-        logger.log_table("boundaries", columns=list(BOUNDARY), data=rows)
+        logger.log_table("boundaries", columns=columns, data=rows)
     confusion = _confusion(run)
     if confusion is not None:
         labelled, predicted, phases = confusion
@@ -107,14 +108,22 @@ def _publish_to_tensorboard(logger: TensorBoardLogger, run: Run) -> None:
         with Image.open(picture) as image:
             pixels = np.asarray(image.convert("RGB"))  # uint8 [row, column, colour]
         board.add_image(f"figures/{picture.stem}", pixels, dataformats="HWC")
-    lines = ["| " + " | ".join(BOUNDARY) + " |", "|" + " --- |" * len(BOUNDARY)]
-    for row in run.results.get("boundaries", []):
-        cells = ("" if row.get(column) is None else str(row[column]).replace("|", "\\|") for column in BOUNDARY)
+    columns, rows = _boundaries(run)
+    lines = ["| " + " | ".join(columns) + " |", "|" + " --- |" * len(columns)]
+    for row in rows:
+        cells = ("" if value is None else str(value).replace("|", "\\|") for value in row)
         lines.append("| " + " | ".join(cells) + " |")
     if len(lines) > 2:
         board.add_text("boundaries", "\n".join(lines))
     for name, value in _numbers(run).items():
         board.add_scalar(f"results/{name}", value)
+
+
+def _boundaries(run: Run) -> tuple[list[str], list[list[Any]]]:
+    """The table of the boundaries: the parameters of the place, then what was found there."""
+    found = run.results.get("boundaries", [])
+    columns = [*dict.fromkeys(name for row in found for name in place_in(row)), *OUTCOME]
+    return columns, [[row.get(column) for column in columns] for row in found]
 
 
 def _numbers(run: Run) -> dict[str, float]:

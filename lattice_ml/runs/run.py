@@ -17,12 +17,10 @@ import yaml
 from rich.console import Console
 from rich.table import Table
 
+from lattice_ml.ground.boundary_rows import place_in, with_former_key
 from lattice_ml.ground.errors import UserError
 from lattice_ml.ground.files import PARTIAL, disk_errors, lock, write_file
 from lattice_ml.ground.redaction import redacted
-
-ENTRY = frozenset({"transition", "T", "error", "method", "reason"})
-"""What every boundary says; its other keys are the parameters of the scan that it was found on (contract 4)."""
 
 LOCK = ".lock"
 """Held by the process that is at work in a run's folder."""
@@ -106,18 +104,19 @@ class Run:
             **{package: version(package) for package in PACKAGES},
         }
         self.results["finished"] = datetime.now(UTC).isoformat(timespec="seconds")
-        results = json.dumps(redacted(self.results), indent=2, allow_nan=False)
+        results = json.dumps(_with_former_keys(redacted(self.results)), indent=2, allow_nan=False)
         write_file(self.folder / "results.json", f"{results}\n".encode())
 
     def show_boundaries(self) -> None:
-        """Print the boundaries."""
+        """Print the boundaries, in a column for each control parameter that they were found along."""
         rows = self.results.get("boundaries", [])
-        places = [name for name in rows[0] if name not in ENTRY] if rows else []
-        table = Table(*places, "transition", "T", "error", "method", title=f"{self.name}/{self.folder.name}")
+        places = list(place_in(rows[0])) if rows else []
+        controls = list(dict.fromkeys(row["control"] for row in rows)) or [""]
+        table = Table(*places, "transition", *controls, "error", "method", title=f"{self.name}/{self.folder.name}")
         for row in rows:
-            found = row["T"] is not None
-            shown = [f"{row['T']:.3f}" if found else "-", f"{row['error']:.3f}" if row["error"] is not None else "-"]
-            table.add_row(*(f"{row[name]:.4g}" for name in places), row["transition"], *shown, row["method"])
+            value, error = ("-" if row[key] is None else f"{row[key]:.3f}" for key in ("value", "error"))
+            shown = [value if row["control"] == control else "" for control in controls]
+            table.add_row(*(f"{row[name]:.4g}" for name in places), row["transition"], *shown, error, row["method"])
         self.console.print(table)
 
     def show_end(self, page: Path) -> None:
@@ -125,6 +124,17 @@ class Run:
         spent = ", ".join(f"{name} {seconds:.0f} s" for name, seconds in self.results["timings"].items())
         self.console.print(f"time: {spent}", highlight=False)
         self.console.print(f"report: {page}", highlight=False, soft_wrap=True)
+
+
+def _with_former_keys(results: dict[str, Any]) -> dict[str, Any]:
+    """The results with the boundaries as version 0.1 wrote them too."""
+    told = dict(results)
+    if "boundaries" in told:
+        told["boundaries"] = [with_former_key(row) for row in told["boundaries"]]
+    if "transitions" in told.get("labels", {}):
+        transitions = [with_former_key(row) for row in told["labels"]["transitions"]]
+        told["labels"] = {**told["labels"], "transitions": transitions}
+    return told
 
 
 @contextmanager

@@ -15,23 +15,30 @@ import time
 import zlib
 from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar, cast
 
 import numpy as np
 
 from lattice_ml.ground.errors import UserError
+from lattice_ml.kernels.device import Device, Where, open_device
 from lattice_ml.systems.naming import ordered_or_not
 
 if TYPE_CHECKING:
     import torch
-
-    from lattice_ml.kernels.device import Device
 
 Point = Mapping[str, float]
 """Control parameters of one point of parameter space, e.g. ``{"T": 0.3, "rho0": 3.0}``."""
 
 TICK_EVERY = 0.1
 """Seconds between two calls of ``tick`` by a sampler that ``advance`` makes, or the time of a sweep if that is more."""
+
+
+T = TypeVar("T")
+
+
+def default(method: Callable[[Any], T]) -> T:
+    """A default that follows from other members, worked out once; a class attribute or a property takes its place."""
+    return cast(T, cached_property(method))
 
 
 class Lane(NamedTuple):
@@ -97,13 +104,13 @@ class System:
 
     # The state.
 
-    @cached_property
+    @default
     def dtype(self) -> str:
         """Type of a state in the store: "uint16" for counts, "int16" where a state has a sign, "float32" or "float64"
         for angles and fields. By default the first that holds ``values``."""
         return "int16" if self.values is not None and min(self.values) < 0 else "uint16"
 
-    @cached_property
+    @default
     def likelihood(self) -> tuple[str, ...]:
         """For each species the family of laws that a generative net gives a site, of ``nets/likelihoods.py``.
 
@@ -173,12 +180,12 @@ class System:
 
     # What nets see.
 
-    @cached_property
+    @default
     def channels(self) -> tuple[str, ...]:
         """Names along the ``channel`` axis of what a net sees, ``[..., channel, x, y]``; by default the species."""
         return self.species
 
-    @cached_property
+    @default
     def embedded(self) -> tuple[str, ...]:
         """The channels by which configurations are embedded when phases are sought; by default all."""
         return self.channels
@@ -256,9 +263,7 @@ class Sampler:
     version: int = 1
     """Of the bits: raise it whenever a change of the code changes them."""
 
-    def __init__(self, device: str = "auto", trajectories: int = 1) -> None:
-        from lattice_ml.kernels.device import open_device
-
+    def __init__(self, device: Where = "auto", trajectories: int = 1) -> None:
         if device not in ("auto", "cpu"):
             raise UserError(f"{type(self).__name__} runs on the CPU alone, not on {device!r}: give sampler.device=cpu.")
         self.device = open_device("cpu")

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from lattice_ml.data.questions import Asked, Question
 from lattice_ml.ground.errors import UserError
+from lattice_ml.ground.ranges import Positive
 from lattice_ml.nets.posterior import Posterior
 from lattice_ml.nets.variational_encoder import VariationalEncoder
 from lattice_ml.tasks.annealing import one_cycle, risen
@@ -37,7 +38,7 @@ class AnswerQueries(L.LightningModule):
     scale: Tensor
 
     def __init__(
-        self, net: VariationalEncoder, question: Question, lr: float = 3e-3, beta: float = 1e-3, warmup: float = 0.0
+        self, net: VariationalEncoder, question: Question, lr: Positive = 3e-3, beta: float = 1e-3, warmup: float = 0.0
     ) -> None:
         super().__init__()
         if not 0 < lr < math.inf:

@@ -12,6 +12,7 @@ from jaxtyping import Float, Integer
 from torch import Tensor
 
 from lattice_ml.ground.errors import UserError
+from lattice_ml.ground.ranges import Positive
 from lattice_ml.nets.autoencoder import TorusAutoencoder
 from lattice_ml.nets.likelihoods import Likelihood
 from lattice_ml.nets.posterior import Posterior
@@ -41,7 +42,7 @@ class Autoencode(L.LightningModule):
         net: TorusAutoencoder,
         system: System,
         likelihood: Likelihood,
-        lr: float = 3e-3,
+        lr: Positive = 3e-3,
         channels_last: bool = True,
     ) -> None:
         super().__init__()

@@ -13,6 +13,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from lattice_ml.ground.errors import UserError
+from lattice_ml.ground.ranges import Count, NonNegative, Positive
 from lattice_ml.nets.committee import Committee
 from lattice_ml.systems.base import System
 from lattice_ml.systems.channels import state_tensor
@@ -35,10 +36,10 @@ class ClassifyCommittee(MemberTask):
         self,
         net: Committee,
         system: System,
-        lr: float = 1e-3,
-        l2: float = 0.0,
+        lr: Positive = 1e-3,
+        l2: NonNegative = 0.0,
         schedule: Schedule = "constant",
-        patience: int = 100,
+        patience: Count = 100,
         classes: Sequence[str] | None = None,
     ) -> None:
         if not 0 <= l2 < math.inf:

@@ -16,6 +16,7 @@ from torchmetrics.classification import MulticlassAccuracy
 
 from lattice_ml.ground.checkpoints import read_checkpoint
 from lattice_ml.ground.errors import UserError
+from lattice_ml.ground.ranges import NonNegative, Positive
 from lattice_ml.systems.base import System
 from lattice_ml.systems.channels import state_tensor
 
@@ -44,8 +45,8 @@ class ClassifyPhase(L.LightningModule):
         self,
         net: nn.Module,
         system: System,
-        lr: float = 1e-3,
-        l2: float = 0.01,
+        lr: Positive = 1e-3,
+        l2: NonNegative = 0.01,
         channels_last: bool = True,
         compile: bool = False,
     ) -> None:

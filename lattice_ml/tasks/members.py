@@ -23,13 +23,20 @@ from torch.optim import lr_scheduler
 from lattice_ml.data.members import Batch
 from lattice_ml.ground.checkpoints import read_checkpoint
 from lattice_ml.ground.errors import UserError
+from lattice_ml.ground.ranges import Count, NonNegative, Positive
 from lattice_ml.nets.committee import Committee
+from lattice_ml.nets.lattice_cnn import LatticeCNN
 from lattice_ml.nets.members import Members
-from lattice_ml.systems.base import System
+from lattice_ml.systems.base import Point, System
 
 Schedule = Literal["constant", "cosine", "one_cycle"]
 SITES = 1 << 16
 """Sites of configurations that are predicted at a time."""
+NOT_COMPARED = (
+    "nets are compared on a task for several instances, from data for several: give e.g. task=regress_observables and "
+    "data=members."
+)
+"""What is said of a task that has no targets for ``workflow=compare_nets``."""
 
 
 class MemberTask(L.LightningModule):
@@ -46,10 +53,8 @@ class MemberTask(L.LightningModule):
     ``waited`` ``[member]`` and the weights ``best`` are part of the checkpoint, which holds tensors and plain values
     only; so a restarted run is the uninterrupted one.
 
-    Tasks that ``workflow=compare_nets`` trains say two more things, as static methods: ``require(system, parameters)``
-    raises ``UserError`` if the question makes no sense on the system or on ensembles with these parameters;
-    ``targets(system, states, point)`` is what the net is to say of configurations drawn at a point, float32
-    ``[configuration, output]``.
+    Tasks that ``workflow=compare_nets`` trains say two more things, ``require`` and ``targets``, and may say a third,
+    ``oracle``; all three are static methods.
     """
 
     outputs: tuple[str, ...] = ()
@@ -64,11 +69,11 @@ class MemberTask(L.LightningModule):
         self,
         net: Members | Committee,
         system: System,
-        lr: float = 1e-2,
-        weight_decay: float = 0.0,
+        lr: Positive = 1e-2,
+        weight_decay: NonNegative = 0.0,
         amsgrad: bool = True,
         schedule: Schedule = "cosine",
-        patience: int = 25,
+        patience: Count = 25,
     ) -> None:
         super().__init__()
         if not 0 < lr < math.inf:
@@ -99,6 +104,26 @@ class MemberTask(L.LightningModule):
         self._sums: dict[str, Tensor] = {}
         self._count = 0
         self._trained: list[tuple[int, Tensor]] = []
+
+    @staticmethod
+    def require(system: System, parameters: tuple[str, ...]) -> None:
+        """Raise ``UserError`` if the question makes no sense on the system or on ensembles with these parameters.
+
+        Here for tasks on which nets are not compared.
+        """
+        raise UserError(NOT_COMPARED)
+
+    @staticmethod
+    def targets(
+        system: System, states: Integer[np.ndarray, "configuration species x y"], point: Point
+    ) -> Float32[np.ndarray, "configuration output"]:
+        """What the net is to say of configurations drawn at a point."""
+        raise NotImplementedError
+
+    @staticmethod
+    def oracle(net: LatticeCNN, system: System, point: Point) -> LatticeCNN:
+        """The net with the weights that answer exactly at a point; raises ``ValueError`` if its layers will not do."""
+        raise NotImplementedError
 
     @abstractmethod
     def losses(

@@ -10,6 +10,7 @@ from jaxtyping import Float, Float32, Integer
 from torch import Tensor
 
 from lattice_ml.ground.errors import UserError
+from lattice_ml.ground.ranges import Count, NonNegative, Positive
 from lattice_ml.nets.lattice_cnn import LatticeCNN
 from lattice_ml.nets.members import Members
 from lattice_ml.nets.oracle import set_regression
@@ -33,11 +34,11 @@ class RegressObservables(MemberTask):
         self,
         net: Members,
         system: System,
-        lr: float = 1e-2,
-        weight_decay: float = 0.0,
+        lr: Positive = 1e-2,
+        weight_decay: NonNegative = 0.0,
         amsgrad: bool = True,
         schedule: Schedule = "cosine",
-        patience: int = 25,
+        patience: Count = 25,
         standardise: bool = True,
     ) -> None:
         super().__init__(net, system, lr, weight_decay, amsgrad, schedule, patience)

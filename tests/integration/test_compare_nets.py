@@ -12,8 +12,9 @@ import numpy as np
 import pytest
 from toy_experiment import TRAIN, train
 
+from lattice_ml.cli.config import open_run
 from lattice_ml.ground.checkpoints import read_checkpoint
-from lattice_ml.workflows.explanations.finished import open_finished
+from lattice_ml.workflows.nets import CompareNets
 
 TOY = ["experiment=flux_toy", "logger=csv", "+workflow.own_task.FL.lr=2e-3"]
 
@@ -108,10 +109,13 @@ def test_pictures_and_report_are_there(finished: tuple[Path, str]) -> None:
 
 
 def test_explanations_look_at_configurations_that_no_net_has_learned_from(finished: tuple[Path, str]) -> None:
-    found = open_finished(finished[0] / "runs/flux_toy/001", stores=str(finished[0] / "stores"))
+    opened = open_run(finished[0] / "runs/flux_toy/001", stores=str(finished[0] / "stores"))
+    found, workflow = opened.explained(), opened.workflow
     unseen = found.unseen()
     assert (unseen.sizes["x"], unseen.sizes["y"]) == found.system.extents
-    assert unseen.attrs["plan"]["seed"] == found.config.survey.seed != found.config.ensemble.seed
+    assert isinstance(workflow, CompareNets)
+    assert workflow.survey is not None
+    assert unseen.attrs["plan"]["seed"] == workflow.survey.plan.seed != workflow.ensemble.plan.seed
 
 
 @pytest.mark.slow

@@ -39,7 +39,7 @@ class Command:
         self.monkeypatch.setattr(sys, "argv", [str(ROOT / "train.py"), *words])
         self.monkeypatch.chdir(self.folder)
         try:
-            entry("train")(work)()
+            entry("train", validate)(work)()
         except SystemExit as ended:
             return int(ended.code or 0)
         return 0
@@ -73,7 +73,7 @@ TARGETS = [
     ["task._target_=lightning.pytorch.LightningModule.load_from_checkpoint"],
     ["task._target_=lightning.pytorch.cli.LightningCLI"],
     ["task._target_=lattice_ml.cli.entry.Path"],
-    ["task._target_=lattice_ml.workflows.phase_diagram.workflow.find_phase_diagram"],
+    ["task._target_=lattice_ml.workflows.phase_diagram.PhaseDiagram"],
     ["workflow._target_=trap_of_test.spring"],
     ["model._target_=trap_of_test.Trap"],
     ["system._target_=trap_of_test.Trap"],
@@ -180,18 +180,13 @@ def test_what_the_configurations_of_this_repository_name_is_permitted() -> None:
     }
     assert len(named) > 8
     assert {name for name in named if not permitted(name)} == {
-        "lattice_ml.workflows.phase_diagram.workflow.find_phase_diagram",
-        "lattice_ml.workflows.nets.workflow.compare_nets",
-        "lattice_ml.workflows.flocks.physics.describe_flock",
-        "lattice_ml.workflows.unsupervised.label_free.find_transitions",
-        "lattice_ml.workflows.latents.workflow.find_latents",
-        "lattice_ml.workflows.latents.pendulum.rediscover_pendulum",
-        "lattice_ml.workflows.committee.workflow.find_boundaries",
-        "lattice_ml.workflows.latents.queries.answer_queries",
-        "lattice_ml.workflows.committee.densities.look_at_densities",
-        "lattice_ml.workflows.unsupervised.workflow.find_without_labels",
-        "lattice_ml.workflows.flocks.activity.vary_activity",
-        "lattice_ml.workflows.white_boxes.workflow.fit_white_boxes",
+        f"lattice_ml.workflows.{name}"
+        for name in (
+            *("phase_diagram.PhaseDiagram", "nets.CompareNets", "flocks.FlockPhysics", "flocks.VaryActivity"),
+            *("committee.CommitteeBoundaries", "committee.DensitySaliency", "unsupervised.LabelFree"),
+            *("unsupervised.WithoutLabels", "latents.Latents", "latents.Queries", "latents.Pendulum"),
+            "white_boxes.WhiteBoxes",
+        )
     }
     for name in named:
         check_targets({"workflow" if ".workflows." in name else "x": {"_target_": name}})

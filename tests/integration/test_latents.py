@@ -7,8 +7,14 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+import torch
 from toy_experiment import train
+
+from lattice_ml.cli.config import open_run
+from lattice_ml.ground.errors import UserError
+from lattice_ml.workflows.latents import Latents, Pendulum, Queries
 
 
 def run(folder: Path, *words: str) -> None:
@@ -36,11 +42,46 @@ def test_a_variational_autoencoder_of_spins(tmp_path: Path):
     assert figures >= {"information", "traversals", "interpolation", "prior", "dimensions", "latent_plane", "training"}
 
 
+@pytest.mark.parametrize(
+    ("words", "kind"),
+    [(("latents.dimensions=null",), Latents), (("task=answer_queries", "latents.dimensions=null"), Queries)],
+)
+def test_a_finished_run_is_opened_again_with_the_means_of_its_latents(
+    tmp_path: Path, words: tuple[str, ...], kind: type
+):
+    run(tmp_path, "experiment=ising_vae_toy", *words, "name=encoded")
+    results(tmp_path, "encoded")
+    finished = open_run(tmp_path / "runs" / "encoded" / "001")
+    assert isinstance(finished.workflow, kind)
+    explained = finished.explained()
+    assert explained.outputs == ("z1", "z2")
+    assert not explained.classes
+    unseen = explained.unseen()
+    assert 0 < unseen.sizes["replica"] < finished.workflow.ensembles["ensemble"].plan.replicas
+    states = unseen["configurations"].transpose("point", "replica", "sample", "species", "x", "y").to_numpy()
+    x = explained.system.to_channels(torch.from_numpy(states[:, 0, -1].astype(np.int32)))
+    with torch.inference_mode():
+        torch.testing.assert_close(explained.score(x), explained.task.posteriors(x).mean)
+
+
+def test_a_pendulum_has_no_lattice_to_be_asked_about(tmp_path: Path):
+    run(tmp_path, "experiment=pendulum", "data.pendula=50", "trainer.max_epochs=1", "latents.information=ksg")
+    finished = open_run(tmp_path / "runs" / "pendulum" / "001")
+    assert isinstance(finished.workflow, Pendulum)
+    with pytest.raises(UserError, match="trained no net on a lattice"):
+        finished.explained()
+
+
 def test_mistakes_are_told_in_one_sentence(forked: Callable[..., Any], tmp_path: Path):
     for words, cure in (
         (("experiment=ising_vae_toy", "task=answer_queries", "~question"), "question=profile"),
         (("experiment=pendulum", "model.latents=0", "logger=csv"), "model.latents=3"),
         (("experiment=aim_quick", "workflow=latents"), "task=autoencoder"),
+        (("experiment=aim_quick", "workflow=queries", "question=profile"), "task=answer_queries"),
+        (("experiment=ising_vae_toy", "data=members"), "data=default"),
+        (("experiment=ising_vae_toy", "latents.information=mine"), "latents.information = 'mine' will not do"),
+        (("experiment=ising_vae_toy", "latents.dimensions=[0]"), "latents.dimensions.0 = 0 will not do"),
+        (("experiment=ising_vae_toy", "+latents.dimension=[1]"), "did you mean latents.dimensions?"),
     ):
         ended = forked("train.py", *words, folder=tmp_path)
         assert ended.returncode == 2

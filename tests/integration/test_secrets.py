@@ -8,9 +8,8 @@ import sys
 from pathlib import Path
 
 import pytest
-from omegaconf import OmegaConf
 
-from lattice_ml.ground.redaction import public, redact, secrets_of_environment
+from lattice_ml.ground.redaction import redact, redacted, secrets_of_environment
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -43,8 +42,8 @@ def test_secret_variables_of_the_environment_are_hidden_and_others_are_not(monke
     monkeypatch.setenv("KEYBOARD", "qwertzuiop")
     assert {key, "hunter2hunter2"} <= set(secrets_of_environment())
     assert redact(f"key {key}, pw hunter2hunter2, short, qwertzuiop") == "key ***, pw ***, short, qwertzuiop"
-    config = OmegaConf.create({"name": "${oc.env:WANDB_API_KEY}", "nested": [{"a": "x://u:pw@h", key: 1}], "n": 3})
-    assert public(config) == {"name": "***", "nested": [{"a": "x://u:***@h", "***": 1}], "n": 3}
+    record = {"name": key, "nested": [{"a": "x://u:pw@h", key: 1}], "n": 3}
+    assert redacted(record) == {"name": "***", "nested": [{"a": "x://u:***@h", "***": 1}], "n": 3}
 
 
 def test_a_run_leaves_no_secret_behind(toy: tuple[Path, str], secrets: dict[str, str]) -> None:

@@ -22,8 +22,9 @@ from hydra import compose, initialize_config_dir
 from PIL import Image
 
 from lattice_ml import figures
+from lattice_ml.cli.config import Job, validate
 from lattice_ml.runs.loggers import open_loggers
-from lattice_ml.runs.run import open_run
+from lattice_ml.runs.run import Run, open_run
 
 CONF = Path(__file__).resolve().parents[2] / "conf"
 BLOCK = 32768
@@ -49,6 +50,11 @@ def records(path: Path) -> Iterator[Any]:
             record.ParseFromString(pieces)
             pieces = b""
             yield record
+
+
+def logged(job: Job, run: Run) -> tuple[Any, ...]:
+    """What ``open_loggers`` takes of a job."""
+    return job.workflow.logger, run, job.workflow.ensembles
 
 
 def of_kind(found: list[Any], kind: str) -> list[Any]:
@@ -183,7 +189,8 @@ def test_wandb_is_finished_on_every_way_out(error: type[BaseException] | None, m
         config = compose("train", overrides=overrides)
     before = os.environ.get("WANDB_DATA_DIR")
     expected = contextlib.nullcontext() if error is None else pytest.raises(error)
-    with open_run(config, steps=1) as run, expected, open_loggers(config, run) as loggers:
+    job = validate(config)
+    with open_run(job.place, 1) as run, expected, open_loggers(*logged(job, run)) as loggers:
         assert wandb.run is not None
         loggers[0].log_metrics({"val/loss": 0.25})
         if error is not None:
@@ -226,8 +233,9 @@ def test_without_a_logger_nothing_but_metrics_csv_is_kept(tmp_path: Path) -> Non
     with initialize_config_dir(str(CONF), version_base="1.3"):
         overrides = ["experiment=aim_toy", f"paths.runs={tmp_path}/runs", "logger=csv"]
         config = compose("train", overrides=overrides)
-    with open_run(config, steps=1) as run:
-        with open_loggers(config, run) as loggers:
+    job = validate(config)
+    with open_run(job.place, 1) as run:
+        with open_loggers(*logged(job, run)) as loggers:
             assert loggers == []
         assert not (run.folder / "wandb").exists()
         assert not (run.folder / "tensorboard").exists()

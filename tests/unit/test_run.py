@@ -8,19 +8,17 @@ import sys
 from pathlib import Path
 
 import pytest
-from omegaconf import DictConfig, OmegaConf
 
 from lattice_ml.ground.errors import UserError
-from lattice_ml.runs.run import open_run
+from lattice_ml.runs.run import Place, open_run
 
 
-def config(folder: Path, **changes: object) -> DictConfig:
-    return OmegaConf.create(
-        {"name": "toy", "seed": 3, "run": {"id": "auto"}, "paths": {"runs": str(folder)}, "task": {"lr": 0.1}} | changes
-    )
+def config(folder: Path, id: str = "auto", **changes: object) -> Place:
+    record = {"name": "toy", "seed": 3, "run": {"id": id}, "paths": {"runs": str(folder)}, "task": {"lr": 0.1}}
+    return Place(folder, "toy", id, 3, record | changes)
 
 
-def opened(settings: DictConfig, finish: bool = False) -> Path:
+def opened(settings: Place, finish: bool = False) -> Path:
     with open_run(settings, steps=1) as run:
         if finish:
             run.finish()
@@ -46,16 +44,17 @@ def test_a_run_that_is_going_on_is_left_alone(tmp_path: Path) -> None:
     with open_run(config(tmp_path), steps=1) as first:
         code = f"""
 from tests_config import config
-from lattice_ml.runs.run import open_run
+from lattice_ml.runs.run import Place, open_run
 with open_run(config({str(tmp_path)!r}), steps=1) as run:
     print(run.folder.name)
 """
         module = tmp_path / "tests_config.py"
         module.write_text(
-            "from omegaconf import OmegaConf\n"
+            "from pathlib import Path\n"
+            "from lattice_ml.runs.run import Place\n"
             "def config(folder):\n"
-            "    return OmegaConf.create({'name': 'toy', 'seed': 3, 'run': {'id': 'auto'}, 'paths': {'runs': folder}, "
-            "'task': {'lr': 0.1}})\n"
+            "    return Place(Path(folder), 'toy', 'auto', 3, {'name': 'toy', 'seed': 3, 'run': {'id': 'auto'}, "
+            "'paths': {'runs': folder}, 'task': {'lr': 0.1}})\n"
         )
         ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=tmp_path, check=True)
         assert first.folder.name == "001"
@@ -63,10 +62,10 @@ with open_run(config({str(tmp_path)!r}), steps=1) as run:
 
 
 def test_a_given_id_is_kept_and_never_overwritten(tmp_path: Path) -> None:
-    mine = config(tmp_path, run={"id": "mine"})
+    mine = config(tmp_path, id="mine")
     assert opened(mine) == tmp_path / "toy" / "mine"
     with pytest.raises(UserError, match="another configuration"):
-        opened(config(tmp_path, run={"id": "mine"}, seed=4))
+        opened(config(tmp_path, id="mine", seed=4))
     with open_run(mine, steps=1) as run:
         with pytest.raises(UserError, match="another process is at work"):
             opened(mine)
@@ -125,7 +124,7 @@ def test_a_folder_of_somebody_else_is_left_alone(tmp_path: Path) -> None:
 
 
 def test_ckpt_path_last_is_what_is_done_anyway(tmp_path: Path) -> None:
-    mine = {"run": {"id": "mine"}}
+    mine = {"id": "mine"}
     assert opened(config(tmp_path, **mine, ckpt_path=None)).name == "mine"
     assert opened(config(tmp_path, **mine, ckpt_path="last")).name == "mine"
     assert opened(config(tmp_path, **mine, ckpt_path=None)).name == "mine"

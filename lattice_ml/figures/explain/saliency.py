@@ -6,7 +6,7 @@ from matplotlib.figure import Figure
 
 from lattice_ml.figures import lattice_map
 from lattice_ml.figures.archive import Arrays
-from lattice_ml.figures.style import WIDTH, place_title, styled, texts
+from lattice_ml.figures.style import WIDTH, control_title, place_title, styled, texts
 
 
 @styled
@@ -32,7 +32,7 @@ def draw(arrays: Arrays) -> Figure:
         left.set_ylabel("$y$", labelpad=-6)
     for ax in axes[-1]:
         ax.set_xlabel("$x$", labelpad=-6)
-    where = ",  ".join(part for part in (place_title(arrays), f"$T = {float(arrays['T']):g}$") if part)
+    where = ",  ".join(part for part in (place_title(arrays), control_title(arrays, float(arrays["control"]))) if part)
     axes[0, 0].set_title("configuration")
     axes[0, 1].set_title(f"saliency, class $c$ = {phase}")
     figure.suptitle(where, fontsize=10)

@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 
 from lattice_ml.figures import lattice_map
 from lattice_ml.figures.archive import Arrays
-from lattice_ml.figures.style import MUTED, PALETTE, WIDTH, place_title, styled, texts
+from lattice_ml.figures.style import MUTED, PALETTE, WIDTH, control_title, place_title, styled, texts
 
 
 @styled
@@ -62,6 +62,6 @@ def draw(arrays: Arrays) -> Figure:
     profile.set_xlabel("$x$  [sites]")
     profile.set_ylabel("relative")
     below.legend(loc="outside upper center", ncols=3, fontsize=8)
-    where = ",  ".join(part for part in (place_title(arrays), f"$T = {float(arrays['T']):g}$") if part)
+    where = ",  ".join(part for part in (place_title(arrays), control_title(arrays, float(arrays["control"]))) if part)
     maps.suptitle(f"{where},  class {texts(arrays['phase'])[0]}", fontsize=10)
     return figure

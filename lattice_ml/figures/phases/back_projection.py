@@ -6,7 +6,7 @@ from matplotlib.figure import Figure
 
 from lattice_ml.figures import lattice_map
 from lattice_ml.figures.archive import Arrays
-from lattice_ml.figures.style import WIDTH, place_title, styled
+from lattice_ml.figures.style import WIDTH, control_title, place_title, styled
 
 
 @styled
@@ -28,6 +28,6 @@ def draw(arrays: Arrays) -> Figure:
     for ax in axes[len(projected) + 1 :]:
         ax.set_visible(False)
     lattice_map.bar(figure, image, list(axes), lattice_map.label("magnetisation"), 40)
-    where = ",  ".join(part for part in (place_title(arrays), f"$T = {float(arrays['T']):g}$") if part)
+    where = ",  ".join(part for part in (place_title(arrays), control_title(arrays, float(arrays["control"]))) if part)
     figure.suptitle(where, fontsize=10)
     return figure

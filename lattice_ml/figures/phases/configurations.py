@@ -6,7 +6,7 @@ from matplotlib.figure import Figure
 
 from lattice_ml.figures import lattice_map
 from lattice_ml.figures.archive import Arrays
-from lattice_ml.figures.style import WIDTH, phase_colours, place_title, styled, texts
+from lattice_ml.figures.style import WIDTH, control_title, phase_colours, place_title, styled, texts
 
 
 @styled
@@ -26,7 +26,9 @@ def draw(arrays: Arrays) -> Figure:
         lattice_map.bar(figure, images[0], list(axes[row]), lattice_map.label(channel), 40)
         axes[row, 0].set_ylabel("$y$", labelpad=-6)
     for column, (phase, colour) in enumerate(zip(phases, phase_colours(phases), strict=True)):
-        axes[0, column].set_title(f"{phase},  $T = {float(arrays['T'][column]):g}$", color=colour, weight="bold")
+        axes[0, column].set_title(
+            f"{phase},  {control_title(arrays, float(arrays['control'][column]))}", color=colour, weight="bold"
+        )
         axes[-1, column].set_xlabel("$x$", labelpad=-6)
     if place_title(arrays):
         figure.suptitle(place_title(arrays), fontsize=10)

@@ -1,4 +1,4 @@
-"""The phase diagram in the plane of the temperature and one other parameter."""
+"""The phase diagram in the plane of the control parameter and one other."""
 
 from __future__ import annotations
 
@@ -9,21 +9,33 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from lattice_ml.figures.archive import Arrays
-from lattice_ml.figures.style import AXES, INK, MARKERS, MUTED, WIDTH, phase_colours, styled, symbol, texts
+from lattice_ml.figures.style import (
+    AXES,
+    INK,
+    MARKERS,
+    MUTED,
+    WIDTH,
+    control_label,
+    phase_colours,
+    styled,
+    symbol,
+    texts,
+)
 
 
 @styled
 def draw(arrays: Arrays) -> Figure:
     """Boundaries with error bars; the phases shaded between those of the method that comes first.
 
-    One entry per boundary: ``place``, the value of the parameter ``place_name`` (text), ``T``, ``error`` [boundary]
-    (k_B = 1; T = nan: not found), ``transition`` and ``method`` [boundary] text. ``phases`` [phase] text, in the order
-    that rising T crosses them, which names the transitions ("L|L+G"). Optional: ``trained``, the place (or places) of
-    the training data, and ``T_range`` [2], the temperatures that were scanned.
+    One entry per boundary: ``place``, the value of the parameter ``place_name`` (text), ``value`` of the control
+    parameter ``control_name`` (nan: not found), ``error`` [boundary], ``transition`` and ``method`` [boundary] text.
+    ``phases`` [phase] text, in the order that the rising control parameter crosses them, which names the transitions
+    ("L|L+G"). Optional: ``trained``, the place (or places) of the training data, and ``control_range`` [2], what was
+    scanned.
     """
     phases = texts(arrays["phases"])
-    found = np.isfinite(arrays["T"])
-    place, T, error = (arrays[key][found].astype(float) for key in ("place", "T", "error"))
+    found = np.isfinite(arrays["value"])
+    place, T, error = (arrays[key][found].astype(float) for key in ("place", "value", "error"))
     transition, method = arrays["transition"][found].astype(str), arrays["method"][found].astype(str)
     transitions = [f"{low}|{high}" for low, high in pairwise(phases)]
     methods = list(dict.fromkeys(method))
@@ -32,13 +44,13 @@ def draw(arrays: Arrays) -> Figure:
     ax = figure.subplots()
     name = texts(arrays["place_name"])[0]
     ax.set_xlabel(AXES.get(name, f"${symbol(name)}$"))
-    ax.set_ylabel("temperature $T$")
+    ax.set_ylabel(control_label(arrays))
     if not len(T):
         ax.text(0.5, 0.5, "no boundary was found", transform=ax.transAxes, ha="center", color=MUTED)
         return figure
 
     error = np.where(np.isfinite(error), error, 0)
-    low, high = arrays.get("T_range", np.array([T.min() - 0.15, T.max() + 0.15]))
+    low, high = arrays.get("control_range", np.array([T.min() - 0.15, T.max() + 0.15]))
     margin = 0.04 * float(np.ptp(place)) or 0.5
     ax.set_xlim(place.min() - margin, place.max() + margin)
     ax.set_ylim(max(float(low), 0.0), float(high))

@@ -1,4 +1,4 @@
-"""Two principal amplitudes against temperature beside what they are read as: order parameter and liquid fraction."""
+"""Two principal amplitudes along the control parameter beside what they are read as: order and liquid fraction."""
 
 from __future__ import annotations
 
@@ -7,18 +7,18 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from lattice_ml.figures.archive import Arrays
-from lattice_ml.figures.style import INK, PALETTE, WIDTH, band, place_title, styled
+from lattice_ml.figures.style import INK, PALETTE, WIDTH, band, control_label, place_title, styled
 
 
 @styled
 def draw(arrays: Arrays) -> Figure:
     r"""Three panels over T: <|p_1|> per particle and m̄, <sqrt(p_2² + p_3²)> and that of a box, the liquid fraction f.
 
-    ``T`` [t] (k_B = 1); ``first``, ``first_error``, ``order`` [t]: both per particle; ``amplitude``,
+    ``control`` [t], of ``control_name``; ``first``, ``first_error``, ``order`` [t]: both per particle; ``amplitude``,
     ``amplitude_error``, ``box`` [t] in particles; ``fraction``, ``fraction_error``, ``lever`` [t] (nan where there is
-    no band); ``summit``, ``half`` [2]: temperature and error of the largest amplitude and of f = 1/2.
+    no band); ``summit``, ``half`` [2]: value and error of the largest amplitude and of f = 1/2.
     """
-    T = arrays["T"]
+    T = arrays["control"]
     figure = Figure(figsize=(WIDTH, 6.2))
     first, second, third = figure.subplots(3, 1, sharex=True)
     band(first, T, arrays["first"], arrays["first_error"], color=PALETTE[0], label=r"$\langle|p_1|\rangle/(\rho_0 L)$")
@@ -41,7 +41,7 @@ def draw(arrays: Arrays) -> Figure:
     mark(third, arrays["half"], PALETTE[3], "$f = 1/2$")
     third.set_ylim(0, 1)
     third.set_ylabel("liquid fraction $f$")
-    third.set_xlabel("temperature $T$")
+    third.set_xlabel(control_label(arrays))
     third.legend(fontsize=8)
     third.set_xlim(T.min(), T.max())
     if place_title(arrays):
@@ -50,7 +50,7 @@ def draw(arrays: Arrays) -> Figure:
 
 
 def mark(ax: Axes, found: np.ndarray, colour: str, name: str) -> None:
-    """A temperature with its error as a line in a strip; nothing if it is not finite."""
+    """A value with its error as a line in a strip; nothing if it is not finite."""
     value, error = (float(number) for number in found)
     if np.isfinite(value):
         ax.axvline(value, color=colour, linewidth=1.2, linestyle=":", label=name)

@@ -1,4 +1,4 @@
-"""The class probabilities P_c(T) of every scan, and the crossings that are the phase boundaries."""
+"""The class probabilities P_c of every scan, and the crossings that are the phase boundaries."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ from lattice_ml.figures.style import (
     MUTED,
     WIDTH,
     band,
-    mark_temperatures,
+    control_label,
+    mark_transitions,
     phase_colours,
     place_title,
     styled,
@@ -23,13 +24,13 @@ from lattice_ml.figures.style import (
 def draw(arrays: Arrays) -> Figure:
     """A panel per scan: mean probability of each phase in a band of its error; boundaries as dashed lines.
 
-    ``T`` [scan, t] (k_B = 1) or [t] where all scans share it; ``probability`` and ``error`` [scan, t, phase];
-    ``phases`` [phase] text; ``boundary_scan`` (the number of its scan), ``boundary_T``, ``boundary_error`` [boundary].
-    ``place`` [scan] is the value of the parameter ``place_name`` in which scans differ, absent where there is none.
-    Scans with fewer temperatures are padded with nan, and a boundary that was not found has T = nan.
+    ``control`` [scan, t] or [t] where all scans share it, the control parameter ``control_name``; ``probability`` and
+    ``error`` [scan, t, phase]; ``phases`` [phase] text; ``boundary_scan`` (the number of its scan), ``boundary_value``,
+    ``boundary_error`` [boundary]. ``place`` [scan] is the value of the parameter ``place_name`` in which scans differ,
+    absent where there is none. Scans with fewer points are padded with nan, and a boundary that was not found is nan.
     """
     scans, phases = len(arrays["probability"]), texts(arrays["phases"])
-    T = np.broadcast_to(arrays["T"], arrays["probability"].shape[:2])
+    T = np.broadcast_to(arrays["control"], arrays["probability"].shape[:2])
     columns = min(scans, 2 if scans <= 4 else 3)
     rows = -(-scans // columns)
     figure = Figure(figsize=(WIDTH, 1.0 + (2.3 if columns == 1 else 1.35) * rows))
@@ -39,7 +40,7 @@ def draw(arrays: Arrays) -> Figure:
     looks = list(zip(phases, phase_colours(phases), LINES * len(phases), strict=False))
     for k, ax in enumerate(axes.flat[:scans]):
         here = arrays["boundary_scan"] == k
-        mark_temperatures(ax, arrays["boundary_T"][here], arrays["boundary_error"][here])
+        mark_transitions(ax, arrays["boundary_value"][here], arrays["boundary_error"][here])
         order = np.argsort(T[k])
         for c, (name, colour, line) in enumerate(looks):
             mean, error = arrays["probability"][k, order, c], arrays["error"][k, order, c]
@@ -55,7 +56,7 @@ def draw(arrays: Arrays) -> Figure:
         if k + columns >= scans:
             # The lowest panel of its column, even where the last row is not full.
             ax.tick_params(labelbottom=True)
-    figure.supxlabel("temperature $T$", fontsize=10)
-    figure.supylabel(r"mean class probability $P_c(T)$", fontsize=10)
+    figure.supxlabel(control_label(arrays), fontsize=10)
+    figure.supylabel(r"mean class probability $P_c$", fontsize=10)
     figure.legend(loc="outside upper center", ncols=len(phases))
     return figure

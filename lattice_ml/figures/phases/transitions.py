@@ -1,4 +1,4 @@
-"""Transition temperatures by several methods side by side, with those of every resampling."""
+"""Transitions by several methods side by side, with those of every resampling."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from lattice_ml.figures.archive import Arrays
-from lattice_ml.figures.style import INK, MUTED, PALETTE, WIDTH, place_title, styled, texts
+from lattice_ml.figures.style import INK, MUTED, PALETTE, WIDTH, control_label, place_title, styled, texts
 
 
 @styled
@@ -29,7 +29,7 @@ def draw(arrays: Arrays) -> Figure:
         ax.set_ylim(-0.6, 2.6)
         ax.set_title(name.replace("|", " | "))
         ax.grid(False, axis="y")
-    axes[-1].set_xlabel("temperature $T$")
+    axes[-1].set_xlabel(control_label(arrays))
     if place_title(arrays):
         figure.suptitle(place_title(arrays), fontsize=10)
     return figure

@@ -9,7 +9,8 @@ import numpy as np
 from jaxtyping import UInt16
 
 from lattice_ml.ground.errors import UserError
-from lattice_ml.kernels.device import THREADS_TO_FILL, open_device
+from lattice_ml.ground.ranges import Positive
+from lattice_ml.kernels.device import THREADS_TO_FILL, Where, open_device
 from lattice_ml.kernels.domains import cut
 from lattice_ml.systems.active_ising.physics import ActiveIsing
 from lattice_ml.systems.base import Lane, Point, Sampler, Tick
@@ -51,9 +52,9 @@ class ActiveIsingSampler(Sampler):
     def __init__(
         self,
         algorithm: str = "auto",
-        device: str = "auto",
+        device: Where = "auto",
         domain: Sequence[int] = (9, 9),
-        window: float = 0.03125,
+        window: Positive = 0.03125,
         trajectories: int = 1,
     ) -> None:
         if algorithm not in ("auto", "exact", *ALGORITHMS):

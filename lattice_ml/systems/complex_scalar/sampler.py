@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from lattice_ml.ground.errors import UserError
-from lattice_ml.kernels.device import THREADS_TO_FILL, open_device
+from lattice_ml.kernels.device import THREADS_TO_FILL, Where, open_device
 from lattice_ml.systems.base import Lane, Point, Sampler, Tick
 from lattice_ml.systems.complex_scalar.physics import ComplexScalar
 
@@ -35,7 +35,7 @@ class ComplexScalarSampler(Sampler):
     opened in the copy; the trajectory goes on from the closed one.
     """
 
-    def __init__(self, algorithm: str = "auto", device: str = "auto", trajectories: int = 1) -> None:
+    def __init__(self, algorithm: str = "auto", device: Where = "auto", trajectories: int = 1) -> None:
         if algorithm not in ("auto", *ALGORITHMS):
             raise UserError(
                 f"there is no algorithm {algorithm!r} for the complex scalar field: give sampler.algorithm=auto, "

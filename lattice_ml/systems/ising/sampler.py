@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from lattice_ml.ground.errors import UserError
-from lattice_ml.kernels.device import THREADS_TO_FILL, open_device
+from lattice_ml.kernels.device import THREADS_TO_FILL, Where, open_device
 from lattice_ml.systems.base import Lane, Point, Sampler, Tick
 from lattice_ml.systems.ising.physics import Ising
 
@@ -23,7 +23,7 @@ class IsingSampler(Sampler):
     Raises ``UserError`` if there is no such device.
     """
 
-    def __init__(self, device: str = "auto", trajectories: int = 1) -> None:
+    def __init__(self, device: Where = "auto", trajectories: int = 1) -> None:
         self.device = open_device(device)
 
     def settings(self, point: Point) -> dict[str, Any]:

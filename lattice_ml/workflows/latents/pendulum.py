@@ -6,52 +6,93 @@ Source: R. Iten et al., Phys. Rev. Lett. 124, 010508 (2020), arXiv:1807.10300, "
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
-from omegaconf import DictConfig
 
-from lattice_ml.cli.runtime import build, seed_everything
+from lattice_ml.data.settings import DataSettings
 from lattice_ml.figures.captions import tell
+from lattice_ml.ground.recipe import Recipe
 from lattice_ml.runs.fit_best import fit_best
 from lattice_ml.runs.loggers import open_loggers, publish
-from lattice_ml.runs.run import Run, open_run
+from lattice_ml.runs.run import Run
+from lattice_ml.runs.training import Training
 from lattice_ml.workflows.latents.figures import draw_answers, draw_information, draw_plane, draw_training
+from lattice_ml.workflows.latents.queries import require_answers
+from lattice_ml.workflows.latents.settings import LatentSettings
+from lattice_ml.workflows.workflow import Workflow
 
 if TYPE_CHECKING:
-    from lattice_ml.data.pendulum import PendulumData
+    from torch import nn
+
+    from lattice_ml.data.pendulum import PendulumData, WhereWillItBe
     from lattice_ml.tasks.answer_queries import AnswerQueries
 
 STORY = ("answers", "latent_plane", "information", "training")
 
 
-def rediscover_pendulum(config: DictConfig) -> None:
-    """Run the four steps; raises ``UserError`` on what the user can mend."""
-    from lattice_ml.data.pendulum import PendulumData
+@dataclass(frozen=True, kw_only=True)
+class Pendulum(Workflow):
+    """It draws its data itself: there is no lattice and no ensemble. question: where the pendulum will be. model: the
+    net, given ``shape``, ``queries`` and ``outputs``. task: ``AnswerQueries``, given ``net`` and ``question``. latents:
+    how their information is estimated.
+    """
 
-    seed_everything(config.seed)
-    question = build(config.question)
-    with open_run(config, steps=4) as run:
+    question: Recipe[WhereWillItBe]
+    data: DataSettings
+    model: Recipe[nn.Module]
+    task: Recipe[AnswerQueries]
+    training: Training
+    latents: LatentSettings = field(default_factory=LatentSettings)
+
+    @property
+    def steps(self) -> int:
+        return 4
+
+    def check(self) -> None:
+        require_answers(self.task)
+
+    def prepare(self) -> None:
+        self.make(self.drawn())
+
+    def drawn(self) -> PendulumData:
+        """The pendula, a function of the seed."""
+        from lattice_ml.data.pendulum import PendulumData
+
+        settings: dict[str, Any] = {"pendula": self.data.pendula, "batch_size": self.data.batch_size}
+        return PendulumData(**{name: value for name, value in settings.items() if value is not None}, seed=self.seed)
+
+    def make(self, data: PendulumData) -> AnswerQueries:
+        """The task on a fresh net."""
+        question = self.question()
+        net = self.model(shape=data.shape, queries=question.queries, outputs=len(question.outputs))
+        return self.task(net=net, question=question)
+
+    def run(self, run: Run) -> None:
         with run.step("sample", "drawing pendula"):
-            data = PendulumData(config.data.pendula, config.data.batch_size, config.seed)
-            net = build(config.model, shape=data.shape, queries=question.queries, outputs=len(question.outputs))
-            task: AnswerQueries = build(config.task, net=net, question=question)
+            data = self.drawn()
+            fresh = self.make(data)
             run.results["system"] = {"name": "damped pendulum", "A_0": 1.0, "m": 1.0, "b": "0.5 … 1", "kappa": "5 … 10"}
-        with open_loggers(config, run) as loggers:
+        with open_loggers(self.logger, run, self.ensembles) as loggers:
             with run.step("train", "training the encoder"):
-                task, history = fit_best(config, run, run.folder, task, data, loggers)
+                task, history = fit_best(self.training, run, run.folder, fresh, data, loggers)
                 draw_training(run.figures, history, logarithmic=True)
             with run.step("explain", "asking what the latents mean"):
-                explain(config, run, task, data)
+                explain(run, task, data, self.latents.information, self.seed)
             with run.step("report", "writing the report"):
                 tell(run.figures, STORY)
                 publish(loggers, run)
-        page = run.finish()
-        run.show_end(page)
+
+    def show(self, run: Run) -> None:
+        """There are no boundaries to print."""
 
 
-def explain(config: DictConfig, run: Run, task: AnswerQueries, data: PendulumData) -> None:
-    """Errors on the test pendula, the latents in use, their information, and whether they are smooth functions."""
+def explain(run: Run, task: AnswerQueries, data: PendulumData, method: Literal["gmm", "ksg"], seed: int) -> None:
+    """Errors on the test pendula, the latents in use, their information, and whether they are smooth functions.
+
+    method: estimator of mutual information. seed: of it, and of the draws from the posteriors.
+    """
     import torch
 
     from lattice_ml.data.pendulum import ASKED, SEEN, rates
@@ -60,13 +101,12 @@ def explain(config: DictConfig, run: Run, task: AnswerQueries, data: PendulumDat
     series, parameters = data.side("test")
     errors = task.errors(series, parameters)[:, 0]
     found = task.posteriors(series)
-    torch.manual_seed(config.seed)
+    torch.manual_seed(seed)
     drawn, means, divergence = found.sample().numpy(), found.mean.numpy(), found.divergence().mean(0).numpy()
     omega, decay = (rate.numpy() for rate in rates(parameters))
     known = {"omega": omega, "b / 2m": decay}
-    method = config.latents.information
-    table = informed(drawn, known, method=method, seed=config.seed)
-    check = table if method == "ksg" else informed(drawn, known, method="ksg", seed=config.seed)
+    table = informed(drawn, known, method=method, seed=seed)
+    check = table if method == "ksg" else informed(drawn, known, method="ksg", seed=seed)
     active = np.flatnonzero(divergence > ACTIVE)
     plane, half = np.stack((omega, decay), axis=1), len(omega) // 2
     forth = smoothness(plane, means, slice(None, half), slice(half, None))
@@ -83,7 +123,7 @@ def explain(config: DictConfig, run: Run, task: AnswerQueries, data: PendulumDat
         "R2_of_omega_as_a_cubic_of_the_latents": {"value": float(back[0]), "error": None},
         "R2_of_damping_as_a_cubic_of_the_latents": {"value": float(back[1]), "error": None},
     }
-    between = entangled(drawn, method="ksg", seed=config.seed)
+    between = entangled(drawn, method="ksg", seed=seed)
     run.results["information"] = {
         method: table.summary(),
         "ksg": check.summary(),

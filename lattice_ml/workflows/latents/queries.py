@@ -6,28 +6,26 @@ numbers of latents -> report.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from omegaconf import DictConfig
 
-from lattice_ml.cli.runtime import build, build_system, seed_everything
 from lattice_ml.figures.captions import tell
 from lattice_ml.ground.errors import UserError
+from lattice_ml.ground.recipe import Recipe
 from lattice_ml.runs.fit_best import fit_best
 from lattice_ml.runs.loggers import open_loggers, publish
-from lattice_ml.runs.run import Run, open_run
+from lattice_ml.runs.run import Run
+from lattice_ml.runs.training import seed_everything
+from lattice_ml.systems.channels import state_tensor
+from lattice_ml.workflows.latents.encoding import Encoding
 from lattice_ml.workflows.latents.figures import draw_answers, draw_training
-from lattice_ml.workflows.latents.steps import (
-    HeldOut,
-    build_configurations,
-    hold_out,
-    sample,
-    scan_dimensions,
-    tell_latents,
-)
+from lattice_ml.workflows.latents.steps import HeldOut, tell_latents
 
 if TYPE_CHECKING:
+    from torch import nn
+
     from lattice_ml.data.configurations import Configurations
     from lattice_ml.data.questions import Question
     from lattice_ml.systems.base import System
@@ -36,55 +34,80 @@ if TYPE_CHECKING:
 STORY = ("answers", "information", "dimensions", "latent_plane", "entanglement", "training")
 
 
-def answer_queries(config: DictConfig) -> None:
-    """Run the steps; raises ``UserError`` on what the user can mend."""
-    seed_everything(config.seed)
-    system = build_system(config.system, config.ensemble)
-    if config.get("question") is None:
-        raise UserError("no question is asked: give question=profile or question=correlation.")
-    question: Question = build(config.question, system=system)
-    with open_run(config, steps=5 if config.latents.dimensions else 4) as run:
+@dataclass(frozen=True, kw_only=True)
+class Queries(Encoding):
+    """question: what is asked, given ``system``. model: the net, given ``shape``, ``queries`` and ``outputs``. task:
+    ``AnswerQueries``, given ``net`` and ``question``.
+    """
+
+    question: Recipe[Question] | None = None
+    task: Recipe[AnswerQueries]
+
+    @property
+    def steps(self) -> int:
+        return 5 if self.latents.dimensions else 4
+
+    def check(self) -> None:
+        if self.question is None:
+            raise UserError("no question is asked: give question=profile or question=correlation.")
+        require_answers(self.task)
+        super().check()
+
+    def prepare(self) -> None:
+        system = self.ensemble.system
+        self.fresh_net(system, self.asked_of(system))
+        super().prepare()
+
+    def asked_of(self, system: System) -> Question:
+        """The question to configurations of this system."""
+        assert self.question is not None  # checked before any work
+        return self.question(system=system)
+
+    def fresh_net(self, system: System, question: Question, latents: int | None = None) -> nn.Module:
+        """The net before its training."""
+        shape = (len(system.channels), *system.extents)
+        return self.model_with(latents)(shape=shape, queries=question.queries, outputs=len(question.outputs))
+
+    def make(self, system: System, data: Configurations, latents: int | None = None) -> AnswerQueries:
+        question = self.asked_of(system)
+        seed_everything(self.seed)
+        return self.task(net=self.fresh_net(system, question, latents), question=question)
+
+    def run(self, run: Run) -> None:
+        system = self.ensemble.system
         run.results["system"] = system.parameters()
-        with run.step("sample", f"sampling {config.ensemble.name}"):
-            ensemble = sample(config, run)
-            data = build_configurations(config, system, ensemble)
-            held = hold_out(config, system, ensemble, data)
-        with open_loggers(config, run) as loggers:
+        with run.step("sample", f"sampling {self.ensemble.name}"):
+            data, held = self.gather(run, system)
+        with open_loggers(self.logger, run, self.ensembles) as loggers:
             with run.step("train", "training the encoder on questions"):
-                task, history = fit_best(config, run, run.folder, make(config, question, data), data, loggers)
+                fresh = self.make(system, data)
+                task, history = fit_best(self.training, run, run.folder, fresh, data, loggers)
                 draw_training(run.figures, history, logarithmic=True)
                 run.results["metrics"] = measured(task, history, held)
             with run.step("explain", "asking what the latents tell"):
-                run.results["metrics"] |= tell_latents(config, run, task, held)
-                show(run, system, task, question, held)
-            if config.latents.dimensions:
+                run.results["metrics"] |= tell_latents(run, task, held, self.latents.information, self.seed)
+                show_answers(run, system, task, held)
+            if self.latents.dimensions:
                 with run.step("dimensions", "training with other numbers of latents"):
-                    scan_dimensions(
-                        config, run, lambda k: make(config, question, data, k), data, held, "val/mse",
-                        "squared error (mean square of the answers = 1)",
-                    )  # fmt: skip
+                    label = "squared error (mean square of the answers = 1)"
+                    self.scan(run, system, data, held, "val/mse", label)
             with run.step("report", "writing the report"):
                 tell(run.figures, STORY)
                 publish(loggers, run)
-        page = run.finish()
-        run.show_end(page)
 
 
-def make(config: DictConfig, question: Question, data: Configurations, latents: int | None = None) -> AnswerQueries:
-    """The task on a fresh net."""
-    section = config.model.copy()
-    if latents is not None:
-        section.latents = latents
-    seed_everything(config.seed)
-    net = build(section, shape=data.shape, queries=question.queries, outputs=len(question.outputs))
-    return build(config.task, net=net, question=question)
+def require_answers(task: Recipe[AnswerQueries]) -> None:
+    """Raise ``UserError`` on a task that is asked nothing."""
+    from lattice_ml.tasks.answer_queries import AnswerQueries
+
+    if not issubclass(task.kind, AnswerQueries):
+        raise UserError(f"{task.name} answers no questions: give task=answer_queries.")
 
 
 def measured(task: AnswerQueries, history: list[dict[str, float]], held: HeldOut) -> dict[str, Any]:
     """Root mean squared errors of held-out answers, in their units, with the spread over trajectories."""
-    import torch
 
-    squares = task.errors(held.channels, torch.from_numpy(held.states.astype(np.int32))) ** 2
+    squares = task.errors(held.channels, state_tensor(held.states)) ** 2
     count = int(held.groups.max()) + 1
     best = min(history, key=lambda row: row["val/loss"])
     found: dict[str, Any] = {}
@@ -101,12 +124,13 @@ def measured(task: AnswerQueries, history: list[dict[str, float]], held: HeldOut
     }
 
 
-def show(run: Run, system: System, task: AnswerQueries, question: Question, held: HeldOut) -> None:
+def show_answers(run: Run, system: System, task: AnswerQueries, held: HeldOut) -> None:
     """All answers to three held-out configurations: of the lowest, a middle and the highest control parameter."""
     import torch
 
     from lattice_ml.ensembles.store import points_of
 
+    question = task.question
     control = held.known.get(system.control, np.arange(len(held.states)))
     order = np.argsort(control, kind="stable")
     chosen = [int(order[0]), int(order[len(order) // 2]), int(order[-1])]

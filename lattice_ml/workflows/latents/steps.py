@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol
 
 import numpy as np
-from omegaconf import DictConfig
 
-from lattice_ml.cli.runtime import build, build_ensemble
-from lattice_ml.ground.errors import UserError
-from lattice_ml.runs.fit_best import fit_best
+from lattice_ml.data.settings import DataSettings
+from lattice_ml.ensembles.ensemble import Ensemble
 from lattice_ml.runs.run import Run
+from lattice_ml.systems.channels import channels_of
 from lattice_ml.workflows.common.protocol import protocol_of
 from lattice_ml.workflows.latents.figures import draw_dimensions, draw_information, draw_plane
 
@@ -41,65 +41,69 @@ class HeldOut(NamedTuple):
     groups: np.ndarray
 
 
-def sample(config: DictConfig, run: Run) -> xr.Dataset:
-    """The ensemble, sampled as far as it is missing; refuses one that must prove its equilibration and does not."""
+def sample(ensemble: Ensemble, run: Run, force: bool) -> xr.Dataset:
+    """The ensemble, sampled as far as it is missing; refuses one that must prove its equilibration and does not.
+
+    force: take it all the same.
+    """
     from lattice_ml.ensembles.equilibration import require_equilibrated
 
-    ensemble = build_ensemble(config.system, config.sampler, config.ensemble)
-    require_equilibrated(config.ensemble.path, force=config.data.get("force", False))
-    run.results["protocol"] = {"ensemble": protocol_of(ensemble)}
-    return ensemble
+    sampled = ensemble.sample_one()
+    require_equilibrated(ensemble.path, force=force)
+    run.results["protocol"] = {"ensemble": protocol_of(sampled)}
+    return sampled
 
 
-def build_configurations(config: DictConfig, system: System, ensemble: xr.Dataset) -> Configurations:
-    """The ensemble as batches with the states themselves, dealt by replica."""
+def build_configurations(settings: DataSettings, system: System, ensemble: xr.Dataset, seed: int) -> Configurations:
+    """The ensemble as batches with the states themselves, dealt by replica; seed: of the dealing and the batches."""
     from lattice_ml.data.configurations import Configurations
 
-    if config.data.get("split") is None:
-        raise UserError("an encoder learns from data dealt by replica: give data=default.")
+    assert settings.split is not None  # checked before any work
+    size: dict[str, Any] = {} if settings.batch_size is None else {"batch_size": settings.batch_size}
     return Configurations(
         ensemble,
         system,
-        batch_size=config.data.batch_size,
-        split=list(config.data.split),
-        augment=None if config.data.augment is None else build(config.data.augment),
-        seed=config.seed,
-        memory=config.data.get("memory"),
+        split=list(settings.split),
+        augment=settings.augmentation(),
+        seed=seed,
+        memory=settings.memory,
+        **size,
     )
 
 
-def hold_out(config: DictConfig, system: System, ensemble: xr.Dataset, data: Configurations) -> HeldOut:
-    """The validation and test replicas, of which every s-th sample is read if they are more than asked for."""
-    import torch
+def hold_out(system: System, ensemble: xr.Dataset, data: Configurations, most: int) -> HeldOut:
+    """The validation and test replicas, of which every s-th sample is read if they hold more than ``most``."""
 
     from lattice_ml.explain.quantities import quantities, trajectories
 
     held = ensemble.isel(replica=np.sort(np.concatenate([data.replicas["val"], data.replicas["test"]])))
     count = int(np.prod([held.sizes[name] for name in ("point", "replica", "sample")]))
-    step = -(-count // config.latents.configurations)
+    step = -(-count // most)
     held = held.isel(sample=slice(None, None, min(step, held.sizes["sample"])))
     states = held["configurations"].transpose("point", "replica", "sample", "species", "x", "y").to_numpy()
     states = states.reshape(-1, *states.shape[3:])
-    channels = system.to_channels(torch.from_numpy(states.astype(np.int32)))
+    channels = channels_of(system, states)
     return HeldOut(held, states, channels, quantities(system, held), trajectories(held))
 
 
-def tell_latents(config: DictConfig, run: Run, task: Encoder, held: HeldOut) -> dict[str, Any]:
-    """Tables of mutual information and a picture of the latents; returns metrics: KL of each, how many are in use."""
+def tell_latents(run: Run, task: Encoder, held: HeldOut, method: Literal["gmm", "ksg"], seed: int) -> dict[str, Any]:
+    """Tables of mutual information and a picture of the latents; returns metrics: KL of each, how many are in use.
+
+    method: estimator of mutual information. seed: of it, and of the draws from the posteriors.
+    """
     import torch
 
     from lattice_ml.ensembles.store import points_of
     from lattice_ml.explain.latents import ACTIVE, entangled, informed, tabulated
 
     found = task.posteriors(held.channels)
-    torch.manual_seed(config.seed)
+    torch.manual_seed(seed)
     drawn, divergence = found.sample().numpy(), found.divergence().mean(0).numpy()
-    method = config.latents.information
-    table = informed(drawn, held.known, held.groups, method, config.seed)
-    check = table if method == "ksg" else informed(drawn, held.known, held.groups, "ksg", config.seed)
-    between = entangled(drawn, held.groups, "ksg", config.seed)
+    table = informed(drawn, held.known, held.groups, method, seed)
+    check = table if method == "ksg" else informed(drawn, held.known, held.groups, "ksg", seed)
+    between = entangled(drawn, held.groups, "ksg", seed)
     varied = {name: held.known[name] for name in points_of(held.ensemble)[0] if name in held.known}
-    given = tabulated(varied, held.known, held.groups, method, config.seed) if varied else None
+    given = tabulated(varied, held.known, held.groups, method, seed) if varied else None
     run.results["information"] = {
         method: table.summary(),
         "ksg": check.summary(),
@@ -141,17 +145,18 @@ def tell_latents(config: DictConfig, run: Run, task: Encoder, held: HeldOut) -> 
 
 
 def scan_dimensions(
-    config: DictConfig,
     run: Run,
-    make: Callable[[int], Any],
-    data: Configurations,
+    dimensions: Sequence[int],
+    fit: Callable[[int, Path], tuple[Encoder, list[dict[str, float]]]],
     held: HeldOut,
     score: str,
     label: str,
+    seed: int,
 ) -> None:
-    """Train with each number of latents of ``latents.dimensions`` and say what it buys; once each, whatever happens.
+    """Train with each number of latents and say what it buys; once each, whatever happens.
 
-    make: a task with that many latents. score: the metric of the validation that is compared, called ``label``.
+    fit: trains a task with that many latents in a folder, and returns it with the metrics of every epoch. score: the
+    metric of the validation that is compared, called ``label``. seed: of the draws from the posteriors.
     """
     import torch
 
@@ -159,19 +164,19 @@ def scan_dimensions(
     from lattice_ml.ground.files import write_file
 
     rows = []
-    for dimension in config.latents.dimensions:
+    for dimension in dimensions:
         folder = run.folder / "nets" / f"latents-{dimension}"
         kept = folder / "told.json"
         if not kept.is_file():
             run.console.print(f"{dimension} latent(s)", highlight=False)
-            task, history = fit_best(config, run, folder, make(int(dimension)), data, [])
+            task, history = fit(dimension, folder)
             best = min(history, key=lambda row: row["val/loss"])
             found = task.posteriors(held.channels)
-            torch.manual_seed(config.seed)
-            table = informed(found.sample().numpy(), held.known, held.groups, "ksg", config.seed)
+            torch.manual_seed(seed)
+            table = informed(found.sample().numpy(), held.known, held.groups, "ksg", seed)
             most = table.value.argmax(axis=0)
             told = {
-                "latents": int(dimension),
+                "latents": dimension,
                 "loss": float(best[score]),
                 "kl": float(best["val/kl"]),
                 "in_use": int((found.divergence().mean(0) > ACTIVE).sum()),

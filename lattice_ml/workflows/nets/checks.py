@@ -2,56 +2,70 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
-from hydra.utils import get_class
-from omegaconf import DictConfig
-
-from lattice_ml.cli.runtime import ensembles, family, plan_of
-from lattice_ml.ensembles.family import torus_name
-from lattice_ml.ensembles.plan import Plan, shared_trajectory
+from lattice_ml.data.settings import DataSettings
+from lattice_ml.ensembles.ensemble import Ensemble
+from lattice_ml.ensembles.plan import shared_trajectory
 from lattice_ml.ground.errors import UserError
-from lattice_ml.systems.base import System
-from lattice_ml.tasks.members import MemberTask
+from lattice_ml.ground.recipe import Recipe
+from lattice_ml.runs.training import Training
+
+if TYPE_CHECKING:
+    from lattice_ml.tasks.members import MemberTask
 
 
-def require_comparable(config: DictConfig, system: System) -> None:
-    """Raise ``UserError`` unless task, data, system and ensembles fit each other, and tests hold nothing learned."""
-    task: Any = get_class(config.task._target_)
-    compared = issubclass(task, MemberTask) and hasattr(task, "targets")
-    if not compared or not {"members", "sizes", "force"} <= set(config.data):
+def require_members(task: Recipe[MemberTask], settings: DataSettings, training: Training) -> None:
+    """Raise ``UserError`` unless task, data and training are for several instances of a net."""
+    from lattice_ml.tasks.members import NOT_COMPARED, MemberTask
+
+    sizes, steps = settings.sizes, settings.steps
+    for_one_net = settings.members is None or settings.split is not None or not issubclass(task.kind, MemberTask)
+    if for_one_net or sizes is None:
+        raise UserError(NOT_COMPARED)
+    if isinstance(steps, list) and len(steps) != len(sizes):
         raise UserError(
-            "nets are compared on a task for several instances, from data for several: give e.g. "
-            "task=regress_observables and data=members."
+            f"data.steps = {steps} does not go with data.sizes = {sizes}: give a number of steps for each size, or one "
+            "for all."
         )
-    steps = config.data.steps
-    if not isinstance(steps, int | None) and len(steps) != len(config.data.sizes):
-        raise UserError(
-            f"data.steps = {list(steps)} does not go with data.sizes = {list(config.data.sizes)}: give a number of "
-            "steps for each size, or one for all."
-        )
-    if config.ckpt_path not in (None, "last"):
-        raise UserError("workflow=compare_nets trains from the beginning: leave out ckpt_path.")
-    if config.trainer.get("strategy") is not None or config.trainer.devices not in (1, "1", "auto"):
+    if not training.alone:
         raise UserError("the instances of a net train in one process: leave out trainer=ddp and trainer.devices.")
-    plans = {part: plan_of(section) for part, section in ensembles(config).items()}
-    if "survey" not in plans:
+
+
+def require_tests(ensembles: Mapping[str, Ensemble], task: Recipe[MemberTask]) -> None:
+    """Raise ``UserError`` unless the ensembles fit the task, and the tests hold nothing learned.
+
+    ensembles: by their roles; nets learn from ``ensemble``.
+    """
+    training = ensembles["ensemble"]
+    if "survey" not in ensembles:
         raise UserError("nets are compared on test ensembles: give a survey, e.g. ensemble@survey=flux_generalisation.")
-    question: Any = task  # which may have no such method, for all that issubclass tells
-    question.require(system, plans["ensemble"].parameters)
-    tori = {
-        part: [torus_name(member.extents) for member in family(section)] for part, section in ensembles(config).items()
-    }
-    own = tori["ensemble"][0]
-    if own not in tori["survey"]:
+    task.kind.require(training.system, training.plan.parameters)
+    own = training.torus_names[0]
+    if own not in ensembles["survey"].torus_names:
         raise UserError(
             f"the survey leaves out {own}, the lattice of the training, on which all nets are compared: add it to "
             "survey.extents."
         )
-    _require_apart(plans, tori)
+    _require_apart(ensembles)
 
 
-def require_sizes(sizes: list[int | None], most: int) -> None:
+def require_own_task(own: Mapping[str, Any] | None, models: Mapping[str, Any] | None) -> None:
+    """Raise ``UserError`` unless settings of the task for one net alone are for nets that are compared."""
+    if own and not models:
+        raise UserError(
+            f"workflow.own_task has settings for {' and '.join(own)}, and one net is trained alone: give "
+            "workflow.own_task=null and settings of the task, e.g. task.lr=1e-3."
+        )
+    for name in own or ():
+        if name not in (models or ()):
+            raise UserError(
+                f"workflow.own_task names {name}, which is not compared: give settings of {' or '.join(models or ())}."
+            )
+
+
+def require_sizes(sizes: Sequence[int | None], most: int) -> None:
     """Raise ``UserError`` if a training set is larger than what there is to train with."""
     asked = max((size for size in sizes if size is not None), default=0)
     if asked > most:
@@ -60,13 +74,14 @@ def require_sizes(sizes: list[int | None], most: int) -> None:
         )
 
 
-def _require_apart(plans: dict[str, Plan], tori: dict[str, list[str]]) -> None:
+def _require_apart(ensembles: Mapping[str, Ensemble]) -> None:
     """No trajectory of a test is one of the training or of another test: same seed, torus and point."""
-    parts = list(plans)
+    parts = list(ensembles)
     for number, part in enumerate(parts):
         for other in parts[:number]:
-            both = sorted(set(tori[part]) & set(tori[other]))
-            shown = shared_trajectory(plans[part], plans[other])
+            mine, its = ensembles[part], ensembles[other]
+            both = sorted(set(mine.torus_names) & set(its.torus_names))
+            shown = shared_trajectory(mine.plan, its.plan)
             if both and shown:
                 raise UserError(
                     f"{part} and {other} both hold {shown} on {both[0]} with the "

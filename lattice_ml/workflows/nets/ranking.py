@@ -8,8 +8,8 @@ from itertools import pairwise
 from typing import Any, NamedTuple
 
 import numpy as np
-from scipy import stats
 
+from lattice_ml.runs.run import Run
 from lattice_ml.workflows.nets.results import LABELS, Trained, all_tori, pooled, told_of
 
 
@@ -45,6 +45,13 @@ def table(ranked: Sequence[Ranking], instances: int) -> dict[str, Any]:
     }
 
 
+def show_ranking(run: Run, lattice: str) -> None:
+    """Print those of ``results["ranking"]`` that are of this lattice."""
+    for row in run.results["ranking"]:
+        if row["lattice"] == lattice:
+            run.console.print(Ranking(**row).in_words(), highlight=False)
+
+
 def rank(trained: Sequence[Trained]) -> list[Ranking]:
     """A ranking for every size of the training set and every lattice of the survey that several nets were tested on."""
     found, score = [], told_of(trained[0].evaluation, ()).score
@@ -59,6 +66,8 @@ def rank(trained: Sequence[Trained]) -> list[Ranking]:
 
 
 def _rank(samples: int, lattice: str, score: str, tested: dict[str, np.ndarray]) -> Ranking:
+    from scipy import stats
+
     sign = 1 if score == "mse" else -1  # an error is good if small, an accuracy if large
     order = sorted(tested, key=lambda name: float(np.median(sign * tested[name])))
     p = [

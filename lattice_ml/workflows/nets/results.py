@@ -78,7 +78,7 @@ def tell(run: Run, trained: list[Trained]) -> None:
     ``nets``: a list of ``{"net", "samples", "validation", "tests": [{"part", "lattice", <score>: {"mean", "median",
     "central_60_percent", "members"}}]}``, scores averaged over the points of a lattice, and of all lattices
     (``"all"``); ``worst_point`` of an accuracy is the mean over instances at the point where that is lowest. The scores
-    of the hand-set net (``net_oracle.py``) stand beside them in ``metrics``: an error is the distance from that net.
+    of the hand-set net (``oracle.py``) stand beside them in ``metrics``: an error is the distance from that net.
     """
     rows = []
     for one in trained:
@@ -137,14 +137,15 @@ def reported(evaluation: Evaluation, tori: list[str]) -> dict[str, np.ndarray]:
     return found
 
 
-def show(run: Run, trained: list[Trained]) -> None:
-    """Print the medians over instances."""
-    score = told_of(trained[0].evaluation, ()).score
-    tori = trained[0].evaluation.tori("survey")
-    title = f"{run.config.name}/{run.folder.name}: {LABELS[score]}, median over instances"
+def show(run: Run) -> None:
+    """Print the medians over instances on every lattice of the survey that the first net takes."""
+    rows = run.results["nets"]
+    score = next(name for name in LABELS if name in rows[0]["tests"][0])
+    tori = [test["lattice"] for test in rows[0]["tests"] if test["part"] == "survey" and test["lattice"] != "all"]
+    title = f"{run.name}/{run.folder.name}: {LABELS[score]}, median over instances"
     table = Table("net", "samples", "validation", *tori, title=title, box=SIMPLE, padding=(0, 0))  # seven in 80 columns
-    for one in trained:
-        values = [float(np.median(pooled(one.evaluation, score, torus))) for torus in tori]
-        shown = [("-" if np.isnan(v) else f"{v:.3g}" if score == "mse" else f"{v:.5f}") for v in values]
-        table.add_row(one.name, f"{one.samples:,}", f"{np.median(one.evaluation.validation):.3g}", *shown)
+    for row in rows:
+        found = {test["lattice"]: test[score]["median"] for test in row["tests"] if test["part"] == "survey"}
+        shown = ["-" if t not in found else f"{found[t]:.3g}" if score == "mse" else f"{found[t]:.5f}" for t in tori]
+        table.add_row(row["net"], f"{row['samples']:,}", f"{row['validation']['median']:.3g}", *shown)
     run.console.print(table)

@@ -64,22 +64,22 @@ def draw_training(folder: Path, rows: list[dict[str, float]], counts: np.ndarray
 
 
 def draw_predictions(
-    folder: Path, phases: tuple[str, ...], scans: list[Scan], rows: list[dict[str, Any]], trained: Sequence[Point]
+    folder: Path, system: System, scans: list[Scan], rows: list[dict[str, Any]], trained: Sequence[Point]
 ) -> None:
     """Class probabilities of every scan and, where scans differ in a parameter, the phase diagram in it.
 
     rows: contract 4's boundaries. trained: the places of the training data, the parameters beside the control.
     """
-    draw_probabilities(folder, phases, scans, rows)
+    draw_probabilities(folder, system, scans, rows)
     if scans[0].place:
-        draw_phase_diagram(folder, phases, scans, rows, trained)
+        draw_phase_diagram(folder, system, scans, rows, trained)
 
 
-def draw_probabilities(folder: Path, phases: tuple[str, ...], scans: list[Scan], rows: list[dict[str, Any]]) -> None:
+def draw_probabilities(folder: Path, system: System, scans: list[Scan], rows: list[dict[str, Any]]) -> None:
     """Class probabilities of every scan, with the boundaries in them."""
     from lattice_ml.figures.phases import probabilities
 
-    longest = max(len(scan.T) for scan in scans)
+    longest = max(len(scan.control) for scan in scans)
 
     def stacked(arrays: list[np.ndarray]) -> np.ndarray:
         out = np.full((len(arrays), longest, *arrays[0].shape[1:]), np.nan)
@@ -92,10 +92,11 @@ def draw_probabilities(folder: Path, phases: tuple[str, ...], scans: list[Scan],
         "probabilities",
         {
             **places([scan.place for scan in scans]),
-            "T": stacked([scan.T for scan in scans]),
+            "control": stacked([scan.control for scan in scans]),
+            "control_name": system.control,
             "probability": stacked([scan.mean for scan in scans]),
             "error": np.nan_to_num(stacked([scan.error for scan in scans])),
-            "phases": phases,
+            "phases": system.phases,
             "boundary_scan": [number_of(row, scans) for row in rows],
             **boundary_arrays(rows),
         },
@@ -105,41 +106,42 @@ def draw_probabilities(folder: Path, phases: tuple[str, ...], scans: list[Scan],
         folder,
         "probabilities",
         "Class probabilities",
-        "Mean probability of each phase against temperature, with one standard error over replicas: of the ensemble of "
-        "the training on replicas that the net was not trained on, and of what it has never seen. Boundaries lie where "
-        "the probabilities of neighbouring phases cross.",
-        "Class probabilities against temperature, a panel per scan.",
+        f"Mean probability of each phase against {system.control}, with one standard error over replicas: of the "
+        "ensemble of the training on replicas that the net was not trained on, and of what it has never seen. "
+        "Boundaries lie where the probabilities of neighbouring phases cross.",
+        f"Class probabilities against {system.control}, a panel per scan.",
     )
 
 
 def boundary_arrays(rows: Sequence[dict[str, Any]]) -> dict[str, list[float]]:
-    """Temperatures and errors of boundaries as arrays, nan where there is none."""
+    """Values and errors of boundaries as arrays, nan where there is none."""
     return {
-        "boundary_T": [np.nan if row["T"] is None else row["T"] for row in rows],
+        "boundary_value": [np.nan if row["value"] is None else row["value"] for row in rows],
         "boundary_error": [np.nan if row["error"] is None else row["error"] for row in rows],
     }
 
 
 def draw_phase_diagram(
-    folder: Path, phases: tuple[str, ...], scans: list[Scan], rows: list[dict[str, Any]], trained: Sequence[Point]
+    folder: Path, system: System, scans: list[Scan], rows: list[dict[str, Any]], trained: Sequence[Point]
 ) -> None:
     """The boundaries in the plane of the control parameter and the parameter in which the scans differ."""
     from lattice_ml.figures.phases import phase_diagram
 
-    control = np.concatenate([scan.T for scan in scans])
+    control = np.concatenate([scan.control for scan in scans])
     found = boundary_arrays(rows)
     save(
         folder,
         "phase_diagram",
         {
             **places([scans[number_of(row, scans)].place for row in rows]),
-            "T": found["boundary_T"],
+            "value": found["boundary_value"],
+            "control_name": system.control,
             "error": found["boundary_error"],
             "transition": [row["transition"] for row in rows],
             "method": [row["method"] for row in rows],
-            "phases": phases,
+            "phases": system.phases,
             "trained": places(trained)["place"],
-            "T_range": [control.min(), control.max()],
+            "control_range": [control.min(), control.max()],
         },
         phase_diagram.draw,
     )
@@ -148,9 +150,9 @@ def draw_phase_diagram(
         "phase_diagram",
         "Phase diagram",
         "Boundaries from the crossings of the class probabilities of a single net. Errors are those of the "
-        "configurations (bootstrap over replicas) and of the temperature grid; the spread between nets trained from "
-        "other seeds is not in them.",
-        "Phase diagram: boundaries against temperature and one other parameter.",
+        f"configurations (bootstrap over replicas) and of the grid in {system.control}; the spread between nets "
+        "trained from other seeds is not in them.",
+        f"Phase diagram: boundaries in {system.control} against one other parameter.",
     )
 
 
@@ -168,7 +170,8 @@ def draw_saliency(
             "saliency": saliency,
             "channels": system.channels,
             "phase": phase,
-            "T": point[system.control],
+            "control": point[system.control],
+            "control_name": system.control,
             **place(point, system.control),
         },
         picture.draw,

@@ -80,7 +80,8 @@ def draw_plane(
         "embedding",
         {
             "umap": embedding.plane,
-            "T": np.repeat(control, len(phase) // len(control)),
+            "control_name": system.control,
+            "control": np.repeat(control, len(phase) // len(control)),
             "phase": phase,
             "phases": list(names or system.phases),
             **place(points_of(ensemble)[0], system.control),
@@ -91,10 +92,10 @@ def draw_plane(
         folder,
         "embedding",
         "Phases without labels",
-        "Every configuration as a point in the UMAP plane of its principal components, coloured by temperature (left) "
-        "and by the phase that its cluster was named (right). No label was given: the clusters were found by how "
-        "densely points lie, and named by the mean observables of their configurations.",
-        f"UMAP plane of {len(phase)} configurations, coloured by temperature and by phase.",
+        "Every configuration as a point in the UMAP plane of its principal components, coloured by "
+        f"{system.control} (left) and by the phase that its cluster was named (right). No label was given: the "
+        "clusters were found by how densely points lie, and named by the mean observables of their configurations.",
+        f"UMAP plane of {len(phase)} configurations, coloured by {system.control} and by phase.",
     )
 
 
@@ -108,18 +109,19 @@ def draw_labels(folder: Path, system: System, ensemble: xr.Dataset, labels: Labe
     known = {name: label for name, label in OBSERVABLES.items() if name in values[0]}
     shown = known or {name: name for name in values[0]}
     replicas = {name: np.stack([point[name].mean(axis=-1) for point in values]) for name in shown}
-    found = [row for row in labels.transitions if row["T"] is not None]
+    found = [row for row in labels.transitions if row["value"] is not None]
     order = np.argsort(control)
     save(
         folder,
         "order_parameter",
         {
-            "T": control[order],
+            "control": control[order],
+            "control_name": system.control,
             "means": [replicas[name].mean(axis=1)[order] for name in shown],
             "errors": [standard_error(replicas[name])[order] for name in shown],
             "names": list(shown.values()),
             "transitions": [row["transition"] for row in found],
-            "transition_T": [row["T"] for row in found],
+            "transition_value": [row["value"] for row in found],
             "transition_error": [row["error"] or 0.0 for row in found],
             **place(points[0], system.control),
         },
@@ -130,11 +132,11 @@ def draw_labels(folder: Path, system: System, ensemble: xr.Dataset, labels: Labe
         "order_parameter",
         "Order parameter",
         f"{'; '.join(shown.values())}: means with one standard error over replicas. The band amplitude is that of the "
-        "lowest magnetisation mode along the drift. Vertical lines: transition temperatures read off the clusters."
+        "lowest magnetisation mode along the drift. Vertical lines: transitions read off the clusters."
         if "band_amplitude" in shown
-        else f"{'; '.join(shown.values())}: means with one standard error over replicas. Vertical lines: transition "
-        "temperatures read off the clusters.",
-        "Observables against temperature with the transition temperatures of the clusters.",
+        else f"{'; '.join(shown.values())}: means with one standard error over replicas. Vertical lines: transitions "
+        "read off the clusters.",
+        f"Observables against {system.control} with the transitions of the clusters.",
     )
 
     draw_configurations(
@@ -154,7 +156,8 @@ def draw_configurations(folder: Path, system: System, ensemble: xr.Dataset, show
             "fields": fields,
             "channels": system.channels,
             "phases": system.phases,
-            "T": np.asarray(ensemble[system.control].values)[list(shown)],
+            "control": np.asarray(ensemble[system.control].values)[list(shown)],
+            "control_name": system.control,
             **place(points_of(ensemble)[0], system.control),
         },
         configurations.draw,
@@ -163,7 +166,7 @@ def draw_configurations(folder: Path, system: System, ensemble: xr.Dataset, show
         folder,
         "configurations",
         "Typical configurations",
-        "The last sample of the first replica at one temperature of each phase.",
+        "The last sample of the first replica at one point of each phase.",
         f"Maps of {' and '.join(system.channels)} of one configuration of each phase.",
     )
 

@@ -183,7 +183,7 @@ def predict(run: Run, system: System, classifier: ClassifyPhase, parts: list[xr.
     scans.sort(key=lambda scan: list(scan.place.values()))
     run.results["boundaries"] = sorted(rows, key=lambda row: phase_figures.number_of(row, scans))
     trained = [dict(place) for place in sorted({place_of(point, system.control) for point in points_of(parts[0])})]
-    phase_figures.draw_predictions(run.figures, system.phases, scans, run.results["boundaries"], trained)
+    phase_figures.draw_predictions(run.figures, system, scans, run.results["boundaries"], trained)
 
 
 def probabilities(classifier: ClassifyPhase, configurations: xr.DataArray) -> np.ndarray:

@@ -1,9 +1,9 @@
 from pathlib import Path
 
 import torch
+from lattice_ml.cli.runtime import build
 from omegaconf import OmegaConf
 
-from lattice_ml.cli.runtime import build
 from lattice_ml.data.augment import Chain, TorusShift, _shift_blocks, _shift_sites
 from lattice_ml.data.particles import Gas, Thin
 

@@ -4,13 +4,11 @@ import json
 
 import pytest
 from hydra import compose, initialize_config_dir
-from omegaconf import OmegaConf
 
-from lattice_ml.cli.config import CONF, validate
-from lattice_ml.cli.runtime import sample_shard
-from lattice_ml.ensembles.family import members
+from lattice_ml.cli.config import CONF, check_points, plain_of
+from lattice_ml.cli.door import Door
+from lattice_ml.ensembles.ensemble import Ensemble
 from lattice_ml.ensembles.layout import VERDICT
-from lattice_ml.ensembles.plan import build_plan
 from lattice_ml.ensembles.shard import Shard
 
 SIZES = {  # tori, points, configurations of a point
@@ -29,36 +27,39 @@ SIZES = {  # tori, points, configurations of a point
 TRAINED_ON = {"flux_60x4", "flux_60x4_both", "flux_violations_train", "flux_counting_train"}
 
 
-@pytest.fixture(scope="module")
-def configurations():
+def configured(*words: str) -> Ensemble:
+    """The ensemble that sample.py makes of these words, its points checked."""
     with initialize_config_dir(str(CONF), version_base="1.3"):
-        return {name: compose("sample", overrides=[f"ensemble={name}"]) for name in SIZES}
+        door = Door(plain_of(compose("sample", overrides=list(words))), trusted=False, open_run=lambda folder: None)
+    check_points(door)
+    return door.ensemble("ensemble")
+
+
+@pytest.fixture(scope="module")
+def ensembles() -> dict[str, Ensemble]:
+    return {name: configured(f"ensemble={name}") for name in SIZES}
 
 
 @pytest.mark.parametrize("name", SIZES)
-def test_sizes(configurations, name):
-    validate(configurations[name])
-    section = OmegaConf.to_container(configurations[name].ensemble, resolve=True)
-    plan, (tori, points, each) = build_plan(section), SIZES[name]
-    assert (len(members(section)), len(plan.points), plan.replicas * plan.samples) == (tori, points, each)
+def test_sizes(ensembles, name):
+    plan, (tori, points, each) = ensembles[name].plan, SIZES[name]
+    assert (len(ensembles[name].tori), len(plan.points), plan.replicas * plan.samples) == (tori, points, each)
     assert plan.protocol.start == "hot_and_cold"
     assert plan.replicas % 2 == 0  # as many hot as cold
 
 
-def test_nets_are_not_tested_on_what_they_were_trained_with(configurations):
+def test_nets_are_not_tested_on_what_they_were_trained_with(ensembles):
     """Other seeds: the same point and seed would give the same trajectories."""
-    seeds = {name: config.ensemble.seed for name, config in configurations.items()}
+    seeds = {name: ensemble.plan.seed for name, ensemble in ensembles.items()}
     trained = {seeds[name] for name in TRAINED_ON}
     tested = {seeds[name] for name in ("flux_generalisation", "flux_extrapolation", "flux_violations", "flux_counting")}
     assert not trained & tested
 
 
-def test_the_last_shard_tells_the_equilibration(configurations, tmp_path):
-    config = configurations["flux_toy"].copy()
-    config.ensemble.path = str(tmp_path / "toy.zarr")
-    sections = (config.system, config.sampler, config.ensemble)
+def test_the_last_shard_tells_the_equilibration(tmp_path):
+    ensemble = configured("ensemble=flux_toy", f"ensemble.path={tmp_path}/toy.zarr")
     verdict = tmp_path / "toy.zarr" / VERDICT
-    assert sample_shard(*sections, Shard(0, 2)) == (2, 3)
+    assert ensemble.sample_shard(Shard(0, 2)) == (2, 3)
     assert not verdict.exists()
-    assert sample_shard(*sections, Shard(1, 2)) == (3, 3)
+    assert ensemble.sample_shard(Shard(1, 2)) == (3, 3)
     assert json.loads(verdict.read_text())["points"]

@@ -24,13 +24,14 @@ CHECK = {
     "place": interleaved(RHO0, RHO0),
     "place_name": "rho0",
     "transition": ["L|L+G", "L+G|G"] * len(RHO0),
-    "T": interleaved(LOW + 0.01, HIGH - 0.01) + np.array([np.nan, *[0] * 11]),
+    "control_name": "T",
+    "value": interleaved(LOW + 0.01, HIGH - 0.01) + np.array([np.nan, *[0] * 11]),
     "error": np.array([np.nan, *[0.012] * 11]),
-    "true_T": interleaved(LOW, HIGH),
+    "true_value": interleaved(LOW, HIGH),
     "true_error": np.array([0.01] * 11 + [np.nan]),
     "phases": PHASES,
     "trained": [3.0],
-    "inset_T": T,
+    "inset_control": T,
     "inset_P": np.stack((T < 0.5, (T >= 0.5) & (T < 0.7), T >= 0.7), axis=1).astype(float),
     "inset_error": np.full((13, 3), np.nan),
     "inset_place": 5.0,
@@ -38,9 +39,10 @@ CHECK = {
 SIZES = {
     "L": [81, 81, 162, 162, 243, 243],
     "transition": ["L|L+G", "L+G|G"] * 3,
-    "T": [0.41, 0.64, 0.42, 0.65, np.nan, 0.655],
+    "control_name": "T",
+    "value": [0.41, 0.64, 0.42, 0.65, np.nan, 0.655],
     "error": [0.01, 0.01, 0.02, np.nan, np.nan, 0.01],
-    "true_T": [0.40, 0.65, 0.42, 0.66, 0.43, 0.66],
+    "true_value": [0.40, 0.65, 0.42, 0.66, 0.43, 0.66],
     "true_error": [0.01] * 6,
 }
 SHARE = {
@@ -53,14 +55,14 @@ CASES = {
     "boundary_check": (boundary_check.draw, CHECK),
     "boundary_check with lines": (
         boundary_check.draw,
-        CHECK | {"line_place": [RHO0, RHO0], "line_T": [LOW - 0.01, HIGH + 0.01]},
+        CHECK | {"line_place": [RHO0, RHO0], "line_value": [LOW - 0.01, HIGH + 0.01]},
     ),
     "boundary_check of nothing found": (
         boundary_check.draw,
-        CHECK | {"T": np.full(12, np.nan), "error": np.full(12, np.nan), "true_T": np.full(12, np.nan)},
+        CHECK | {"value": np.full(12, np.nan), "error": np.full(12, np.nan), "true_value": np.full(12, np.nan)},
     ),
     "sizes": (sizes.draw, SIZES),
-    "sizes with their limit": (sizes.draw, SIZES | {"infinite_T": [0.44, 0.67]}),
+    "sizes with their limit": (sizes.draw, SIZES | {"infinite_value": [0.44, 0.67]}),
     "sizes of one torus": (sizes.draw, {key: value[:2] for key, value in SIZES.items()}),
     "physical_share": (physical_share.draw, SHARE),
     "physical_share without a truth": (
@@ -119,7 +121,8 @@ def test_the_inset_shows_each_phase_in_its_colour():
 
 def test_sizes_run_from_the_infinite_torus_on_the_left():
     shuffled = np.array([4, 1, 3, 0, 5, 2])
-    axes = drawn("sizes", **{key: np.asarray(value)[shuffled] for key, value in SIZES.items()}).axes[0]
+    columns = {key: np.asarray(value)[shuffled] for key, value in SIZES.items() if key != "control_name"}
+    axes = drawn("sizes", **columns).axes[0]
     found = points(axes)
     x, y, _ = found["L | L+G, truth"]
     np.testing.assert_allclose(x, [1 / 81, 1 / 162, 1 / 243])

@@ -41,7 +41,8 @@ CASES = {
             "fields": fields(3),
             "channels": ["magnetisation", "density"],
             "phases": PHASES,
-            "T": [0.25, 0.55, 0.95],
+            "control_name": "T",
+            "control": [0.25, 0.55, 0.95],
             "place": 3.0,
             "place_name": "rho0",
         },
@@ -59,7 +60,8 @@ CASES = {
         embedding.draw,
         {
             "umap": RNG.normal(size=(40, 2)),
-            "T": RNG.uniform(0.2, 1, 40),
+            "control_name": "T",
+            "control": RNG.uniform(0.2, 1, 40),
             "phase": RNG.integers(-1, 3, 40),
             "phases": PHASES,
             "place": 3.0,
@@ -69,12 +71,13 @@ CASES = {
     "order_parameter": (
         order_parameter.draw,
         {
-            "T": T,
+            "control_name": "T",
+            "control": T,
             "means": [1 - T, np.sin(3 * T) ** 2],
             "errors": np.full((2, 9), 0.02),
             "names": [r"$\langle|\bar m|\rangle$", "band amplitude"],
             "transitions": ["L|L+G", "L+G|G"],
-            "transition_T": [0.4, 0.62],
+            "transition_value": [0.4, 0.62],
             "transition_error": [0.01, 0.02],
         },
     ),
@@ -94,12 +97,13 @@ CASES = {
         {
             "place": [1.0, 2.0, 3.0, 4.0, 5.0],
             "place_name": "rho0",
-            "T": T,
+            "control_name": "T",
+            "control": T,
             "probability": np.stack([class_probabilities(0.3 + 0.02 * k, 0.6 + 0.02 * k) for k in range(5)]),
             "error": np.full((5, 9, 3), 0.03),
             "phases": PHASES,
             "boundary_scan": [0, 0, 1, 2],
-            "boundary_T": [np.nan, 0.6, 0.32, 0.34],
+            "boundary_value": [np.nan, 0.6, 0.32, 0.34],
             "boundary_error": [np.nan, 0.01, 0.01, np.nan],
         },
     ),
@@ -108,7 +112,8 @@ CASES = {
         {
             "place": [1.0, 1.0, 3.0, 3.0, 5.0],
             "place_name": "rho0",
-            "T": [np.nan, 0.5, 0.4, 0.65, 0.45],
+            "control_name": "T",
+            "value": [np.nan, 0.5, 0.4, 0.65, 0.45],
             "error": [np.nan, 0.01, 0.02, np.nan, 0.01],
             "transition": ["L|L+G", "L+G|G", "L|L+G", "L+G|G", "L|L+G"],
             "method": ["cnn"] * 5,
@@ -123,7 +128,8 @@ CASES = {
             "saliency": RNG.random((2, 12, 6)),
             "channels": ["magnetisation", "density"],
             "phase": "L+G",
-            "T": 0.56,
+            "control_name": "T",
+            "control": 0.56,
             "place": 3.0,
             "place_name": "rho0",
         },
@@ -195,10 +201,13 @@ def test_drawing_leaves_matplotlibs_settings_alone():
     assert dict(matplotlib.rcParams) == before
 
 
+NAMES = {"place_name": "rho0", "control_name": "T"}
+
+
 def test_a_scan_without_a_boundary_still_has_a_diagram(tmp_path):
-    nothing = {"place": [3.0], "T": [np.nan], "error": [np.nan], "transition": ["L|L+G"], "method": ["cnn"]}
+    nothing = {"place": [3.0], "value": [np.nan], "error": [np.nan], "transition": ["L|L+G"], "method": ["cnn"]}
     assert (
-        figures.save(tmp_path, "phase_diagram", {**nothing, "phases": PHASES, "place_name": "rho0"}, phase_diagram.draw)
+        figures.save(tmp_path, "phase_diagram", {**nothing, "phases": PHASES, **NAMES}, phase_diagram.draw)
         .stat()
         .st_size
     )
@@ -207,10 +216,10 @@ def test_a_scan_without_a_boundary_still_has_a_diagram(tmp_path):
 @pytest.mark.parametrize(
     ("name", "absent"),
     [
-        ("order_parameter", {"transitions": [], "transition_T": [], "transition_error": []}),
-        ("order_parameter", {"transitions": ["L|G"], "transition_T": [np.nan], "transition_error": [np.nan]}),
-        ("probabilities", {"boundary_scan": [], "boundary_T": [], "boundary_error": []}),
-        ("phase_diagram", {"place": [], "T": [], "error": [], "transition": [], "method": []}),
+        ("order_parameter", {"transitions": [], "transition_value": [], "transition_error": []}),
+        ("order_parameter", {"transitions": ["L|G"], "transition_value": [np.nan], "transition_error": [np.nan]}),
+        ("probabilities", {"boundary_scan": [], "boundary_value": [], "boundary_error": []}),
+        ("phase_diagram", {"place": [], "value": [], "error": [], "transition": [], "method": []}),
     ],
 )
 def test_a_run_without_transitions_is_drawn_without_them(tmp_path, name, absent):
@@ -219,8 +228,8 @@ def test_a_run_without_transitions_is_drawn_without_them(tmp_path, name, absent)
 
 
 def test_one_density_alone_has_its_three_phases_shaded():
-    arrays = {"place": [3.0, 3.0], "T": [0.4, 0.6], "error": [0.01, 0.01], "transition": ["L|L+G", "L+G|G"]}
-    arrays |= {"method": ["cnn", "cnn"], "phases": PHASES, "place_name": "rho0"}
+    arrays = {"place": [3.0, 3.0], "value": [0.4, 0.6], "error": [0.01, 0.01], "transition": ["L|L+G", "L+G|G"]}
+    arrays |= {"method": ["cnn", "cnn"], "phases": PHASES, **NAMES}
     figure = phase_diagram.draw({key: np.asarray(value) for key, value in arrays.items()})
     heights = {text.get_text(): text.get_position()[1] for text in figure.axes[0].texts}
     assert heights["L"] < 0.4 < heights["L+G"] < 0.6 < heights["G"]
@@ -235,7 +244,7 @@ def test_a_system_without_another_parameter_has_panels_without_titles():
 def test_a_configuration_is_drawn_with_x_to_the_right():
     stripe = np.zeros((1, 1, 12, 6), dtype=np.int16)
     stripe[0, 0, 3] = 1  # one column of constant x
-    arrays = {"fields": stripe, "channels": ["density"], "phases": ["G"], "T": [0.9]}
+    arrays = {"fields": stripe, "channels": ["density"], "phases": ["G"], "control_name": "T", "control": [0.9]}
     figure = configurations.draw({key: np.asarray(value) for key, value in arrays.items()})
     (image,) = figure.axes[0].get_images()
     assert image.origin == "lower"
@@ -247,7 +256,7 @@ def test_a_configuration_is_drawn_with_x_to_the_right():
 
 def test_magnetisation_is_white_at_zero_even_where_it_takes_one_sign():
     stripe = np.ones((1, 1, 12, 6), dtype=np.int16)
-    arrays = {"fields": stripe, "channels": ["magnetisation"], "phases": ["L"], "T": [0.2]}
+    arrays = {"fields": stripe, "channels": ["magnetisation"], "phases": ["L"], "control_name": "T", "control": [0.2]}
     figure = configurations.draw({key: np.asarray(value) for key, value in arrays.items()})
     (image,) = figure.axes[0].get_images()
     low, high = image.get_clim()

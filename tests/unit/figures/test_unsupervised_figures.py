@@ -33,12 +33,13 @@ CASES = {
     ),
     "principal_planes": (
         principal_planes.draw,
-        {"principal": RNG.normal(size=(60, 3)) * 100, "T": RNG.uniform(0.2, 1, 60), **PLACE},
+        {"principal": RNG.normal(size=(60, 3)) * 100, "control_name": "T", "control": RNG.uniform(0.2, 1, 60), **PLACE},
     ),
     "principal_curves": (
         principal_curves.draw,
         {
-            "T": T,
+            "control_name": "T",
+            "control": T,
             "first": 1 - T,
             "first_error": np.full(17, 0.01),
             "order": 1 - T + 0.001,
@@ -59,7 +60,8 @@ CASES = {
             "field": RNG.integers(-4, 5, (12, 9)),
             "projected": RNG.normal(size=(3, 12, 9)),
             "components": [1, 7, 25],
-            "T": 0.55,
+            "control_name": "T",
+            "control": 0.55,
         },
     ),
     "transitions": (
@@ -72,6 +74,7 @@ CASES = {
             "truth_error": [0.003, np.nan],
             "resampled": [[0.43, 0.62], [np.nan, 0.63], [0.435, 0.621]],
             "bar": 0.01,
+            "control_name": "T",
         },
     ),
     "kernels": (

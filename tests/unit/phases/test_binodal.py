@@ -76,9 +76,9 @@ def test_transition_temperatures_invert_the_binodals():
     T = np.linspace(0.3, 0.8, 11)
     found = T_of(planted(T, np.exp(6 * T - 3), np.exp(8 * T), 0.01), 4.0)
     assert [entry["transition"] for entry in found] == ["L|L+G", "L+G|G"]
-    assert found[0]["T"] is None  # exp(8 × 0.3) = 11 is denser than 4 already
+    assert found[0]["value"] is None  # exp(8 × 0.3) = 11 is denser than 4 already
     assert found[0]["reason"]
-    assert found[1]["T"] == pytest.approx((np.log(4.0) + 3) / 6, abs=1e-9)
+    assert found[1]["value"] == pytest.approx((np.log(4.0) + 3) / 6, abs=1e-9)
     # An error of 1 % of the density at the nearest nodes is 0.01 / 6 in T, less where two nodes share it.
     assert 0.4 * 0.01 / 6 < found[1]["error"] < 1.3 * 0.01 / 6
     json.dumps(found)
@@ -88,8 +88,8 @@ def test_curved_binodals_are_inverted_within_the_stated_error():
     # rho_h = 1 / (1 - T)^2, which diverges at T = 1 as the critical point at infinite density asks.
     T = np.arange(0.25, 0.85, 0.05)
     (entry, _) = T_of(planted(T, 0.2 / (1 - T), 1 / (1 - T) ** 2), 6.7)
-    assert entry["T"] == pytest.approx(1 - 6.7**-0.5, abs=1e-3)
-    assert abs(entry["T"] - (1 - 6.7**-0.5)) < entry["error"] < 2e-3
+    assert entry["value"] == pytest.approx(1 - 6.7**-0.5, abs=1e-3)
+    assert abs(entry["value"] - (1 - 6.7**-0.5)) < entry["error"] < 2e-3
 
 
 def test_the_binodals_of_an_ensemble_do_not_ask_for_its_mean_densities():

@@ -41,62 +41,62 @@ THREE = [{1.0: (0.311, 0.551), 3.0: (0.41, 0.65)}, {1.0: (0.331, 0.571), 3.0: (0
 
 def test_the_mean_over_members_and_an_error_that_holds_their_spread():
     points, probabilities = asked(THREE, noise=0.01)
-    found = committee_boundaries(points, probabilities, PHASES, method="cnn", seed=5)
+    found = committee_boundaries(points, probabilities, PHASES, "T", method="cnn", seed=5)
     alone = [boundary_table(points, own, PHASES, "T", "cnn", 5) for own in probabilities]
     assert [(row["rho0"], row["transition"], row["method"]) for row in found.rows] == [
         (1.0, "L|L+G", "cnn"), (1.0, "L+G|G", "cnn"), (3.0, "L|L+G", "cnn"), (3.0, "L+G|G", "cnn"),
     ]  # fmt: skip
-    np.testing.assert_array_equal(found.T, [[row["T"] for row in table] for table in alone])
+    np.testing.assert_array_equal(found.T, [[row["value"] for row in table] for table in alone])
     for k, row in enumerate(found.rows):
-        own, errors = np.array([[table[k]["T"], table[k]["error"]] for table in alone]).T
-        assert row["T"] == pytest.approx(own.mean())
+        own, errors = np.array([[table[k]["value"], table[k]["error"]] for table in alone]).T
+        assert row["value"] == pytest.approx(own.mean())
         assert row["error"] == pytest.approx(np.sqrt((errors**2).mean() + own.var(ddof=1)))
         assert row["error"] > own.std(ddof=1)
         assert "reason" not in row
     # Without noise the crossings are those planted, to a twentieth of the grid.
     points, probabilities = asked(THREE)
-    rows = committee_boundaries(points, probabilities, PHASES).rows
+    rows = committee_boundaries(points, probabilities, PHASES, "T").rows
     planted = np.mean([[x for pair in own.values() for x in pair] for own in THREE], axis=0)
-    np.testing.assert_allclose([row["T"] for row in rows], planted, atol=0.02 / 2)
+    np.testing.assert_allclose([row["value"] for row in rows], planted, atol=0.02 / 2)
     json.dumps(rows)
 
 
 def test_members_that_agree_have_the_error_of_one():
     points, probabilities = asked(THREE[:1] * 3, noise=0.01)
-    found = committee_boundaries(points, probabilities, PHASES, seed=1)
-    (alone,) = [boundary_table(points, own, PHASES, seed=1) for own in probabilities[:1]]
+    found = committee_boundaries(points, probabilities, PHASES, "T", seed=1)
+    (alone,) = [boundary_table(points, own, PHASES, "T", seed=1) for own in probabilities[:1]]
     for row, own in zip(found.rows, alone, strict=True):
-        assert (row["T"], row["error"]) == (pytest.approx(own["T"]), pytest.approx(own["error"]))
+        assert (row["value"], row["error"]) == (pytest.approx(own["value"]), pytest.approx(own["error"]))
 
 
 def test_a_committee_of_one_is_a_net():
     points, probabilities = asked(THREE[:1], noise=0.01)
-    rows = committee_boundaries(points, probabilities, PHASES).rows
-    alone = boundary_table(points, probabilities[0], PHASES)
+    rows = committee_boundaries(points, probabilities, PHASES, "T").rows
+    alone = boundary_table(points, probabilities[0], PHASES, "T")
     for row, own in zip(rows, alone, strict=True):
-        assert (row["T"], row["error"]) == (pytest.approx(own["T"]), pytest.approx(own["error"]))
+        assert (row["value"], row["error"]) == (pytest.approx(own["value"]), pytest.approx(own["error"]))
 
 
 @pytest.mark.parametrize(("there", "members", "quorate"), [(1, 3, False), (2, 4, True), (1, 2, True), (0, 2, False)])
 def test_half_of_the_members_must_find_a_boundary(there, members, quorate):
     finding, missing = {3.0: (0.41, 0.65)}, {3.0: (0.1, 0.65)}  # the latter are nowhere liquid
     points, probabilities = asked([finding] * there + [missing] * (members - there))
-    found = committee_boundaries(points, probabilities, PHASES)
+    found = committee_boundaries(points, probabilities, PHASES, "T")
     low, high = found.rows
     assert np.isfinite(found.T[:, 0]).tolist() == [True] * there + [False] * (members - there)
-    assert high["T"] == pytest.approx(0.65, abs=0.01)
+    assert high["value"] == pytest.approx(0.65, abs=0.01)
     if quorate:
-        assert low["T"] == pytest.approx(0.41, abs=0.01)  # the mean over those that have it
+        assert low["value"] == pytest.approx(0.41, abs=0.01)  # the mean over those that have it
         assert low["error"] == pytest.approx(0.02 / np.sqrt(12))
     else:
-        assert (low["T"], low["error"]) == (None, None)
+        assert (low["value"], low["error"]) == (None, None)
         assert low["reason"] == f"{there} of {members} nets have this crossing"
 
 
 def test_one_replica_has_no_error_and_says_so():
     points, probabilities = asked(THREE, replicas=1)
-    for row in committee_boundaries(points, probabilities, PHASES).rows:
-        assert row["T"] is not None
+    for row in committee_boundaries(points, probabilities, PHASES, "T").rows:
+        assert row["value"] is not None
         assert row["error"] is None
         assert "single replica" in row["reason"]
 
@@ -106,15 +106,15 @@ def test_a_direct_crossing_is_no_row():
     gas = 1 / (1 + np.exp(-(T - 0.5) / 0.01))
     direct = np.stack((0.9 * (1 - gas), np.full(len(T), 0.05), 0.95 - 0.9 * (1 - gas)), axis=1)
     probabilities = np.broadcast_to(direct[None, :, None, None, :], (2, len(T), 3, 2, 3))
-    found = committee_boundaries([{"T": float(t)} for t in T], probabilities, PHASES)
-    assert [(row["transition"], row["T"]) for row in found.rows] == [("L|L+G", None), ("L+G|G", None)]
+    found = committee_boundaries([{"T": float(t)} for t in T], probabilities, PHASES, "T")
+    assert [(row["transition"], row["value"]) for row in found.rows] == [("L|L+G", None), ("L+G|G", None)]
     assert np.isnan(found.T).all()
 
 
 def verdict(T: list[list[float]]) -> Verdict:
     """Of members with these temperatures at rho0 = 1, 2, 3, each L | L+G and L+G | G."""
     rows = [
-        {"rho0": rho0, "transition": transition, "T": 0.5, "error": 0.01, "method": "cnn"}
+        {"rho0": rho0, "transition": transition, "control": "T", "value": 0.5, "error": 0.01, "method": "cnn"}
         for rho0 in (1.0, 2.0, 3.0)
         for transition in ("L|L+G", "L+G|G")
     ]
@@ -151,12 +151,15 @@ def test_a_single_place_has_no_direction():
 
 def test_the_control_parameter_is_no_place():
     """Rows of one place with different T, under whatever name."""
-    rows = [{"J": 1.0, "transition": name, "mu": mu, "error": None} for name, mu in (("a|b", 0.1), ("b|c", 0.2))]
-    assert Verdict(rows, np.array([[0.1, 0.2], [0.2, 0.1]])).physical("mu").tolist() == [True, False]
+    rows = [
+        {"J": 1.0, "transition": name, "control": "mu", "value": mu, "error": None}
+        for name, mu in (("a|b", 0.1), ("b|c", 0.2))
+    ]
+    assert Verdict(rows, np.array([[0.1, 0.2], [0.2, 0.1]])).physical().tolist() == [True, False]
 
 
 def row(rho0: float, transition: str, T: float | None, error: float | None, method: str = "cnn") -> dict:
-    return {"rho0": rho0, "transition": transition, "T": T, "error": error, "method": method}
+    return {"rho0": rho0, "transition": transition, "control": "T", "value": T, "error": error, "method": method}
 
 
 def test_boundaries_are_held_against_the_truth_of_their_own_place():
@@ -184,7 +187,7 @@ def test_an_error_that_is_not_known_is_not_zero():
 
 
 def test_another_control_parameter():
-    found = [{"transition": "a|b", "mu": 1.1, "error": 0.1, "method": "cnn"}]
-    truth = [{"transition": "a|b", "mu": 1.0, "error": 0.0, "method": "band"}]
-    (entry,) = deviations(found, truth, "mu")
+    found = [{"transition": "a|b", "control": "mu", "value": 1.1, "error": 0.1, "method": "cnn"}]
+    truth = [{"transition": "a|b", "control": "mu", "value": 1.0, "error": 0.0, "method": "band"}]
+    (entry,) = deviations(found, truth)
     assert entry["difference"] == pytest.approx(0.1)

@@ -41,16 +41,16 @@ def test_boundaries_of_two_ensembles():
     first, second = boundaries_by_one_rule([scan(0.42, 0.62, 0), scan(0.52, 0.57, 1)], Flock(), ["wide", "narrow"])
     assert [row["method"] for row in first + second] == ["wide", "wide", "narrow", "narrow"]
     for rows, (low, high) in ((first, (0.42, 0.62)), (second, (0.52, 0.57))):
-        assert rows[0]["T"] == pytest.approx(low, abs=0.025)
-        assert rows[1]["T"] == pytest.approx(high, abs=0.025)
+        assert rows[0]["value"] == pytest.approx(low, abs=0.025)
+        assert rows[1]["value"] == pytest.approx(high, abs=0.025)
 
 
 def test_an_ensemble_without_bands_has_none():
     with_bands, without = boundaries_by_one_rule([scan(0.42, 0.62, 0), scan(0.52, 0.52, 1)], Flock(), ["a", "b"])
-    assert with_bands[0]["T"] is not None
-    assert [row["T"] for row in without[:2]] == [None, None]
+    assert with_bands[0]["value"] is not None
+    assert [row["value"] for row in without[:2]] == [None, None]
     assert without[2]["transition"] == "L|G"
-    assert without[2]["T"] == pytest.approx(0.525, abs=0.026)
+    assert without[2]["value"] == pytest.approx(0.525, abs=0.026)
 
 
 def test_a_system_without_a_rule_has_no_boundaries():

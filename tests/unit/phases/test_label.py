@@ -78,8 +78,8 @@ def test_planted_phases_are_named_and_located():
     lower, upper = labels.transitions
     assert (lower["rho0"], lower["transition"], lower["method"]) == (3.0, "L|L+G", "umap")
     # All replicas agree: the crossing is the middle of the grid interval, the error the grid's.
-    assert lower["T"] == pytest.approx(0.35)
-    assert upper["T"] == pytest.approx(0.75)
+    assert lower["value"] == pytest.approx(0.35)
+    assert upper["value"] == pytest.approx(0.75)
     assert upper["error"] == pytest.approx(0.1 / np.sqrt(12))
 
 

@@ -14,7 +14,7 @@ from lattice_ml.phases.label_file import load_labels, save_labels
 def labels() -> Labels:
     generator = np.random.default_rng(0)
     four = [generator.integers(0, 3, (4, 2, 3)) for _ in range(4)]
-    row = {"rho0": 3.0, "transition": "L|L+G", "T": 0.1 + 0.2, "error": None, "method": "umap"}
+    row = {"rho0": 3.0, "transition": "L|L+G", "control": "T", "value": 0.1 + 0.2, "error": None, "method": "umap"}
     return Labels(("L", "L+G", "G"), *four, generator.random((4, 3)), [row], {"L": {"m": 1 / 3}})
 
 

@@ -54,7 +54,7 @@ def test_planted_boundaries_are_found_at_every_density():
         (3.0, "L|L+G", "band"), (3.0, "L+G|G", "band"), (6.0, "L|L+G", "band"), (6.0, "L+G|G", "band"),
     ]  # fmt: skip
     # Every replica is of one phase: the shares cross in the middle between two temperatures, and the grid is the error.
-    np.testing.assert_allclose([row["T"] for row in found], [0.35, 0.65, 0.45, 0.75])
+    np.testing.assert_allclose([row["value"] for row in found], [0.35, 0.65, 0.45, 0.75])
     np.testing.assert_allclose([row["error"] for row in found], 0.1 / np.sqrt(12))
 
 
@@ -73,7 +73,7 @@ def test_where_shares_cross_replicas_that_differ_make_the_error():
     phases[0.4, 3.0] = ["L", "L", "L+G"]
     (row, _) = true_boundaries(ensemble(phases), SYSTEM, seed=1)
     # <P_L> - <P_L+G> is 1/3 at 0.4 and -1 at 0.5: it crosses at a quarter of the interval.
-    assert row["T"] == pytest.approx(0.4 + 0.1 / 4)
+    assert row["value"] == pytest.approx(0.4 + 0.1 / 4)
     # One replica of three is drawn with its share 2/3, so the difference d = 2 k/3 - 1, k binomial (3, 2/3), crosses
     # at 0.4 + 0.1 d / (1 + d) for d >= 0 and at 0.3 + 0.1 / (1 - d) for d < 0.
     chance = [1 / 27, 6 / 27, 12 / 27, 8 / 27]

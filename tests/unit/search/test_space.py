@@ -14,12 +14,14 @@ from hypothesis import strategies as st
 from omegaconf import OmegaConf
 
 from lattice_ml.cli.config import CONF, validate
-from lattice_ml.cli.runtime import build_system
 from lattice_ml.ground.errors import UserError
 from lattice_ml.search.outcome import Infeasible
 from lattice_ml.search.space import check_space, draw, written
+from lattice_ml.workflows.nets import CompareNets
 from lattice_ml.workflows.nets import trial as net_trial
+from lattice_ml.workflows.phase_diagram import PhaseDiagram
 from lattice_ml.workflows.phase_diagram import trial as phase_trial
+from lattice_ml.workflows.workflow import Workflow
 
 SEARCHES = sorted(path.stem for path in (CONF / "search").glob("*.yaml"))
 EVERYTHING = """
@@ -178,18 +180,22 @@ def test_what_a_search_draws_are_nets_of_its_experiment(search: str) -> None:
         chosen: Any = OmegaConf.to_container(sweep.search, resolve=True)
         check_space(chosen["space"])
         drawn = [draw(chosen["space"], trial) for trial in trials(8)]
-        config = compose("train", [*chosen["experiment"], *drawn[0]])
+        workflows = [validate(compose("train", [*chosen["experiment"], *words])).workflow for words in drawn]
         for words in (drawn[0], *chosen.get("references", {}).values()):
             validate(compose("train", [*chosen["experiment"], *words, *chosen.get("final", [])]))
-    module: Any = phase_trial if "phase" in config.workflow.trial else net_trial
-    system = build_system(config.system, config.ensemble)
     refused = []
-    for words in drawn:
-        for key, value in read(words).items():
-            OmegaConf.update(config, key, value, merge=False)
+    for workflow in workflows:
         try:
-            module.feasible(config, system, chosen["max_parameters"])
+            feasible(workflow, chosen["max_parameters"])
         except Infeasible as error:
             refused.append(str(error))
     assert all("parameters where at most" in why for why in refused), "the layers of a search fit each other"
     assert len(refused) < 6
+
+
+def feasible(workflow: Workflow, limit: int) -> None:
+    if isinstance(workflow, PhaseDiagram):
+        phase_trial.feasible(workflow, workflow.ensemble.system, limit)
+    else:
+        assert isinstance(workflow, CompareNets)
+        net_trial.feasible(workflow, workflow.ensemble.system, limit)

@@ -9,12 +9,12 @@ import numpy as np
 import pytest
 import torch
 import xarray as xr
-from lattice_ml.runs.batch_noise import BatchNoise
 
 from lattice_ml.data.configurations import Configurations
 from lattice_ml.ground.errors import UserError
 from lattice_ml.nets.autoencoder import TorusAutoencoder
 from lattice_ml.nets.likelihoods import Likelihood
+from lattice_ml.runs.batch_noise import BatchNoise
 from lattice_ml.systems.ising.physics import Ising
 from lattice_ml.tasks.autoencode import Autoencode, VariationalAutoencode
 from lattice_ml.tasks.saved import load_into

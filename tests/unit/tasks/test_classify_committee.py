@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 import torch
 import xarray as xr
+from lattice_ml.cli.runtime import build
 from lightning.pytorch.callbacks import ModelCheckpoint
 from omegaconf import OmegaConf
 from torch.nn import functional as F
 
-from lattice_ml.cli.runtime import build
 from lattice_ml.data.augment import TorusShift
 from lattice_ml.data.datamodule import EnsembleData
 from lattice_ml.ground.errors import UserError

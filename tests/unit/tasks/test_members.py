@@ -7,10 +7,10 @@ import lightning as L
 import numpy as np
 import pytest
 import torch
+import yaml
 from lightning.pytorch.callbacks import ModelCheckpoint
-from omegaconf import OmegaConf
 
-from lattice_ml.cli.runtime import build
+from lattice_ml.cli.recipes import with_recipes
 from lattice_ml.data.members import MemberData
 from lattice_ml.ground.errors import UserError
 from lattice_ml.nets.lattice_cnn import LatticeCNN
@@ -208,16 +208,24 @@ def test_impossible_settings_are_refused(options, sentence):
     [("regress_observables", "eq", 2), ("detect_violations", "detect_eq", 1), ("count_violations", "count_eq_1", 1)],
 )
 def test_a_configuration_builds_every_task_and_net(name, model_name, outputs):
-    model = OmegaConf.load(CONF / "model" / "flux" / f"{model_name}.yaml")
-    section = OmegaConf.load(CONF / "task" / f"{name}.yaml")
-    (by_hand, _), section = section.defaults, OmegaConf.masked_copy(section, [k for k in section if k != "defaults"])
-    net = Members.initialise(lambda: build(model, in_channels=4, extents=EXTENTS, outputs=outputs), 2, seed=0)
-    task = build(section, net=net, system=SYSTEM)
+    def read(path):
+        return yaml.safe_load((CONF / f"{path}.yaml").read_text())
+
+    model, section = with_recipes(read(f"model/flux/{model_name}"), False), read(f"task/{name}")
+    (by_hand, _) = section.pop("defaults")
+    net = Members.initialise(lambda: model(in_channels=4, extents=EXTENTS, outputs=outputs), 2, seed=0)
+    recipe = with_recipes(section, False)
+    task = recipe(net=net, system=SYSTEM)
     assert task.predict(states()[:3]).shape == (2, 3, outputs)
-    oracle = OmegaConf.load(CONF / "model" / f"{by_hand['/model@_global_.oracle']}.yaml")
-    task.oracle(build(oracle, in_channels=4, extents=EXTENTS, outputs=outputs), SYSTEM, {"eta": 4.01, "mu": 1.0})
+    oracle = with_recipes(read(f"model/{by_hand['/model@_global_.oracle']}"), False)
+    task.oracle(oracle(in_channels=4, extents=EXTENTS, outputs=outputs), SYSTEM, {"eta": 4.01, "mu": 1.0})
     with pytest.raises(UserError, match="has no setting 'patients'"):
-        build(OmegaConf.merge(section, {"patients": 3}), net=net, system=SYSTEM)
+        recipe.but(patients=3)(net=net, system=SYSTEM)
+
+
+def test_nets_are_not_compared_on_a_task_that_does_not_say_what_is_right():
+    with pytest.raises(UserError, match="task=regress_observables and data=members"):
+        MemberTask.require(SYSTEM, ("eta", "mu"))
 
 
 def test_a_net_of_other_outputs_is_refused():

@@ -1,9 +1,11 @@
 """How long the nets of a comparison train."""
 
 import pytest
-from omegaconf import OmegaConf
 
-from lattice_ml.workflows.nets.workflow import with_epochs
+from lattice_ml.data.settings import DataSettings
+from lattice_ml.ground.recipe import Recipe
+from lattice_ml.runs.training import Training
+from lattice_ml.workflows.nets.training import with_steps
 
 
 @pytest.mark.parametrize(
@@ -17,6 +19,6 @@ from lattice_ml.workflows.nets.workflow import with_epochs
     ],
 )
 def test_epochs_that_take_the_steps_of_a_size(steps, size, batches, epochs):
-    config = OmegaConf.create({"data": {"steps": steps, "sizes": [100, 400]}, "trainer": {"max_epochs": 50}})
-    assert with_epochs(config, size, batches).trainer.max_epochs == epochs
-    assert config.trainer.max_epochs == 50
+    training = Training(Recipe("lightning.Trainer", max_epochs=50))
+    assert with_steps(training, DataSettings(steps=steps, sizes=[100, 400]), size, batches).epochs == epochs
+    assert training.epochs == 50
