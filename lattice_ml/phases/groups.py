@@ -48,8 +48,9 @@ def group_twins(
     from scipy.sparse.csgraph import connected_components
 
     count = int(max(cluster.max(), images.max())) + 1
-    several = symmetry is not None and symmetry.max() > 1
-    parts = [symmetry == one for one in range(symmetry.max() + 1)] if several else [np.ones(images.shape, dtype=bool)]
+    parts = [np.ones(images.shape, dtype=bool)]
+    if symmetry is not None and symmetry.max() > 1:
+        parts = [symmetry == one for one in range(symmetry.max() + 1)]
     joined = np.max([links(cluster, images, count, part) for part in parts], axis=0)
     return connected_components(joined, directed=False)[1].astype(np.int64)
 
