@@ -1,7 +1,7 @@
 """What the machinery of a search costs for each trial, next to a trial of 60 s. Allowed: 5 %.
 
 A worker (``lattice_ml/search/worker.py``) tries trials of ``search=flux_eq`` that train nothing: the point is drawn by
-TPE among the trials so far, the configuration of train.py is composed and validated, 16 epochs are reported and judged
+TPE among the trials so far, the configuration of train.py is composed and checked, 16 epochs are reported and judged
 by the pruner, and the end is told. Timed are the trials beyond the first --begun, on a journal file, SQLite and, where
 it is installed, PostgreSQL (a server of its own on loopback, without fsync); with --workers several do so at once. Not
 timed, since every training has it: opening ensembles and building a Trainer.
@@ -26,14 +26,14 @@ from typing import Any
 
 import numpy as np
 from hydra import compose, initialize_config_dir
-from omegaconf import OmegaConf
 
-from lattice_ml.cli.config import CONF
+from lattice_ml.cli.config import CONF, plain_of
+from lattice_ml.cli.sweep import Composer, settings_of
 from lattice_ml.search.address import open_storage
-from lattice_ml.search.attempt import base_words, compose_trial
 from lattice_ml.search.claims import Claim, Claims, Pace
 from lattice_ml.search.outcome import Outcome
 from lattice_ml.search.sampling import build_pruner, build_sampler
+from lattice_ml.search.settings import Sweep, place
 from lattice_ml.search.space import draw
 from lattice_ml.search.study import open_study
 from lattice_ml.search.worker import work
@@ -43,14 +43,14 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 TRIAL, ALLOWED, EPOCHS = 60.0, 5.0, 16
 
 
-def claims_on(address: str, folder: Path, config: Any, search: dict[str, Any], trials: int) -> Claims:
+def claims_on(address: str, folder: Path, settings: Sweep, trials: int) -> Claims:
     storage = open_storage(address, "benchmark")
-    study = open_study(storage, "benchmark", {}, 1, build_pruner(search["pruner"]), folder)
+    study = open_study(storage, "benchmark", {}, 1, build_pruner(settings.search.pruner), folder)
     return Claims(
         study,
         storage,
         trials,
-        lambda trial: [*base_words(config), *draw(search["space"], trial)],
+        lambda trial: [*settings.base_words, *draw(settings.search.space, trial)],
         partial(build_sampler, "tpe", 0),
         Pace(15.0, 120.0, 3),
     )
@@ -59,9 +59,10 @@ def claims_on(address: str, folder: Path, config: Any, search: dict[str, Any], t
 def be_worker(address: str, folder: Path, trials: int, costs: Any) -> None:
     """Work until the study has its trials; puts (trial, wall seconds of it) of every own one into ``costs``."""
     with initialize_config_dir(str(CONF), version_base="1.3"):
-        config = compose("sweep", ["search=flux_eq", "study=benchmark", f"paths.runs={folder}"])
-        search: Any = OmegaConf.to_container(config.search, resolve=True)
-        claims = claims_on(address, folder, config, search, trials)
+        words = ["search=flux_eq", "study=benchmark", f"paths.runs={folder}"]
+        settings = settings_of(plain_of(compose("sweep", words)))
+        composer = Composer(settings.paths, trusted=False)
+        claims = claims_on(address, folder, settings, trials)
         before = time.perf_counter()
 
         def attempt(claim: Claim) -> Outcome:
@@ -69,14 +70,14 @@ def be_worker(address: str, folder: Path, trials: int, costs: Any) -> None:
             now = time.perf_counter()
             costs.append((claim.number, now - before))  # the trial before, its end and the drawing of this one
             before = now
-            compose_trial(config, claim.overrides, claim.number)
+            composer(claim.overrides, settings.study, place(claim.number))
             loss = 10 ** np.random.default_rng(claim.number).uniform(-8, -4)
             for epoch in range(EPOCHS):
                 claims.report(claim, epoch, loss * (EPOCHS - epoch))
             return Outcome(loss, 1000, loss, {})
 
         with contextlib.redirect_stdout(io.StringIO()):
-            work(claims, attempt, ["validation"], lambda number: folder / f"trial-{number:04d}")
+            work(claims, attempt, ["validation"], lambda number: folder / place(number))
 
 
 def measure(address: str, folder: Path, begun: int, trials: int, workers: int) -> tuple[float, float]:

@@ -23,12 +23,12 @@ from lattice_ml.cli.targets import check_classes, check_targets, find_workflow
 from lattice_ml.ensembles.ensemble import Ensemble, speaking_of
 from lattice_ml.ensembles.plan import Plan
 from lattice_ml.ground.errors import UserError
-from lattice_ml.ground.ranges import Name, Seed, Settings, Text
+from lattice_ml.ground.ranges import Name, Paths, Seed
 from lattice_ml.ground.redaction import redacted
 from lattice_ml.runs.run import Place
 from lattice_ml.systems.base import System
 from lattice_ml.workflows.explanations.explained import FinishedRun, require_finished
-from lattice_ml.workflows.workflow import Workflow
+from lattice_ml.workflows.workflow import Workflow, perform
 
 CONF = Path(__file__).resolve().parents[2] / "conf"
 LARGEST = 10**8
@@ -50,13 +50,6 @@ BUILT = (
 """Sections that hold recipes, or are one."""
 
 
-class Paths(Settings):
-    """Where things are written."""
-
-    runs: Text
-    stores: Text
-
-
 @dataclass(frozen=True)
 class Job:
     """What a configuration of train.py stands for: a workflow, and the place of its run.
@@ -75,6 +68,10 @@ class Job:
         sections = {key: self.plain[key] for key in BUILT if self.plain.get(key)}
         tree = {**sections, "workflow": {k: v for k, v in self.plain["workflow"].items() if k != "_target_"}}
         check_recipes(with_recipes(tree, self.trusted), self.trusted)
+
+    def perform(self) -> Path | None:
+        """Run the workflow in its place, from an empty folder or from where it was interrupted."""
+        return perform(self.workflow, self.place)
 
 
 def validate(config: DictConfig) -> Job:

@@ -7,47 +7,53 @@ often. Nothing goes into the ensemble's store.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Annotated
 
 import numpy as np
-from omegaconf import DictConfig, OmegaConf
+from pydantic import Field
 
-from lattice_ml.cli.runtime import build, build_system
 from lattice_ml.ensembles import progress
-from lattice_ml.ensembles.plan import DIGITS, build_plan
+from lattice_ml.ensembles.ensemble import Ensemble
+from lattice_ml.ensembles.plan import DIGITS
 from lattice_ml.ground.errors import UserError
 from lattice_ml.ground.files import disk_errors
-from lattice_ml.systems.base import Lane, Sampler, System
+from lattice_ml.ground.ranges import Positive, Settings
+from lattice_ml.systems.base import Lane, Point, Sampler, System
+from lattice_ml.systems.channels import channels_of
 
 SHOWN = 2
 """Channels that a film shows, the system's first."""
 
 
-def shoot(config: DictConfig) -> Path:
-    """Sample, save ``<paths.runs>/movies/<name>.npz`` and draw the film from it; returns the path of the GIF.
+class FilmSettings(Settings):
+    """point: its number in the ensemble's grid, from 0; None: a third of the way. replica: which trajectory there.
+    frames, spacing: read-outs and the time between them, in the units of the system. seconds: that the film takes.
+    """
+
+    point: Annotated[int, Field(ge=0, strict=True)] | None = None
+    replica: Annotated[int, Field(ge=0, strict=True)] = 0
+    frames: Annotated[int, Field(ge=2, le=2000, strict=True)] = 60
+    spacing: Positive = 1.0
+    seconds: Positive = 6.0
+
+
+def shoot(ensemble: Ensemble, settings: FilmSettings, home: Path) -> Path:
+    """Sample, save ``<home>/movies/<name>.npz`` and draw the film from it; returns the path of the GIF.
 
     Raises ``UserError`` on a point that the grid does not have, several tori, or a sampler that cannot be read out so.
     """
+    plan, point = ensemble.plan, chosen_point(ensemble, settings)
+    system = ensemble.system
+    # Heavy: imported when a mistake would have been told.
     from lattice_ml.figures.flocks import film
 
-    if config.shard is not None or config.repair:
-        raise UserError("movie=true samples a trajectory and no store: leave out shard and repair.")
-    plan = build_plan(_plain(config.ensemble))
-    number = len(plan.points) // 3 if config.film.point is None else config.film.point
-    if number >= len(plan.points):
-        raise UserError(
-            f"film.point = {number} is beyond the {len(plan.points)} points of the ensemble {plan.name}: give 0 to "
-            f"{len(plan.points) - 1}, or another ensemble.grid."
-        )
-    point = plan.points[number]
-    times = [round(plan.protocol.waiting + k * config.film.spacing, DIGITS) for k in range(config.film.frames)]
-    system = build_system(config.system, config.ensemble)
+    times = [round(plan.protocol.waiting + k * settings.spacing, DIGITS) for k in range(settings.frames)]
     fields = trajectory(
-        system, build(config.sampler), Lane(point, config.film.replica, times), plan.seed, plan.protocol.start
+        system, ensemble.sampler(), Lane(point, settings.replica, times), plan.seed, plan.protocol.start
     )
     where = ", ".join(f"{name} = {value:g}" for name, value in point.items())
-    name = "-".join([plan.name, *(f"{key}{value:g}" for key, value in point.items()), f"replica{config.film.replica}"])
-    folder = Path(config.paths.runs) / "movies"
+    name = "-".join([plan.name, *(f"{key}{value:g}" for key, value in point.items()), f"replica{settings.replica}"])
+    folder = home / "movies"
     with disk_errors(folder, "paths.runs"):
         return film.save(
             folder,
@@ -58,14 +64,25 @@ def shoot(config: DictConfig) -> Path:
                 "channels": np.array(system.channels[: fields.shape[1]]),
                 "title": np.array(where),
                 "time_unit": np.array(system.time_unit),
-                "seconds": np.array(config.film.seconds),
+                "seconds": np.array(settings.seconds),
             },
         )
 
 
+def chosen_point(ensemble: Ensemble, settings: FilmSettings) -> Point:
+    """The point that is filmed; raises ``UserError`` if the grid does not have it."""
+    points = ensemble.plan.points
+    number = len(points) // 3 if settings.point is None else settings.point
+    if number >= len(points):
+        raise UserError(
+            f"film.point = {number} is beyond the {len(points)} points of the ensemble {ensemble.name}: give 0 to "
+            f"{len(points) - 1}, or another ensemble.grid."
+        )
+    return points[number]
+
+
 def trajectory(system: System, sampler: Sampler, lane: Lane, seed: int, start: str) -> np.ndarray:
     """The first channels at every time of the lane, float32 ``[time, channel, x, y]``, with a progress bar."""
-    import torch
 
     system.validate(lane.point)
     sampler.validate(system, lane.point, lane.times)
@@ -79,8 +96,4 @@ def trajectory(system: System, sampler: Sampler, lane: Lane, seed: int, start: s
 
         states = sampler.device.get(sampler.sample(system, [lane], seed, start, tick))[0]
     system.check(states, lane.point)
-    return system.to_channels(torch.from_numpy(states.astype(np.int32)))[:, :SHOWN].numpy()
-
-
-def _plain(section: DictConfig) -> Any:
-    return OmegaConf.to_container(section, resolve=True)
+    return channels_of(system, states)[:, :SHOWN].numpy()

@@ -14,7 +14,7 @@ def hints_of(kind: Any) -> dict[str, Any]:
         try:
             return typing.get_type_hints(kind, localns=unknown, include_extras=True)
         except NameError as error:
-            unknown[error.name] = Any
+            unknown[str(error.name)] = Any
 
 
 def parts_of(hint: Any) -> list[Any]:

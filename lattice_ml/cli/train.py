@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from lattice_ml.cli.config import Job, validate
 from lattice_ml.cli.entry import entry
-from lattice_ml.workflows.workflow import perform
 
 
 @entry("train", validate)
 def main(job: Job) -> None:
     """Run the experiment's workflow from an empty folder, or from where it was interrupted."""
     job.check_classes()
-    perform(job.workflow, job.place)
+    job.perform()

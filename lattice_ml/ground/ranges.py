@@ -38,6 +38,13 @@ class Settings(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, protected_namespaces=(), arbitrary_types_allowed=True)
 
 
+class Paths(Settings):
+    """Where things are written."""
+
+    runs: Text
+    stores: Text
+
+
 def within(settings: type[Settings]) -> AfterValidator:
     """Of a recipe whose class does not say in its hints what is allowed: its settings must be such."""
 

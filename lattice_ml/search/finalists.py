@@ -8,18 +8,14 @@ from __future__ import annotations
 
 import re
 import time
-from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from omegaconf import DictConfig
-
-from lattice_ml.cli.config import validate
-from lattice_ml.cli.targets import find_workflow
 from lattice_ml.ground.errors import UserError
 from lattice_ml.ground.files import Taken
 from lattice_ml.runs.run import finished
-from lattice_ml.search.attempt import base_words, compose_training, place
+from lattice_ml.search.job import Compose, Job
 from lattice_ml.search.outcome import OVERRIDES
+from lattice_ml.search.settings import Sweep, place
 
 if TYPE_CHECKING:
     import optuna
@@ -37,15 +33,15 @@ class Finalist(NamedTuple):
     trial: int | None
 
 
-def retrain(config: DictConfig, study: optuna.Study) -> None:
+def retrain(settings: Sweep, compose: Compose, study: optuna.Study) -> None:
     """Train the ``finalists`` best trials of a study, and the search's references, ``retrain`` times each.
 
-    config: that of sweep.py. Every training is a run of its own in ``<paths.runs>/<study>-finalists`` with a report;
-    what was interrupted goes on. Several processes may call this at once: each takes what none holds, and all return
-    when everything is trained. Raises ``UserError``, before any training, on words that do not compose; a net whose
-    training fails with one is told and left out.
+    Every training is a run of its own in ``<paths.runs>/<study>-finalists`` with a report; what was interrupted goes
+    on. Several processes may call this at once: each takes what none holds, and all return when everything is trained.
+    Raises ``UserError``, before any training, on words that do not compose; a net whose training fails with one is told
+    and left out.
     """
-    waiting = [run for finalist in finalists(config, study) for run in runs_of(config, finalist)]
+    waiting = [run for finalist in finalists(settings, study) for run in runs_of(settings, compose, finalist)]
     while waiting:
         taken = [run for run in waiting if not _train(run)]
         if len(taken) == len(waiting):
@@ -53,19 +49,18 @@ def retrain(config: DictConfig, study: optuna.Study) -> None:
         waiting = taken
 
 
-def finalists(config: DictConfig, study: optuna.Study) -> list[Finalist]:
+def finalists(settings: Sweep, study: optuna.Study) -> list[Finalist]:
     """The best trials by their first objective, of the Pareto front where there are two; then the references."""
-    if not config.finalists:
+    if not settings.finalists:
         return []
-    search = config.search
-    final = [str(word) for word in search.get("final") or []]
+    final = settings.search.final
     best = [
         Finalist(place(trial.number), [*trial.user_attrs[OVERRIDES], *final], trial.number)
-        for trial in ranked(study)[: config.finalists]
+        for trial in ranked(study)[: settings.finalists]
     ]
     references = [
-        Finalist(f"reference-{named(label)}", [*base_words(config), *map(str, words), *final], None)
-        for label, words in (search.get("references") or {}).items()
+        Finalist(f"reference-{named(label)}", [*settings.base_words, *words, *final], None)
+        for label, words in (settings.search.references or {}).items()
     ]
     return [*best, *references] if best else []
 
@@ -84,41 +79,30 @@ def named(label: str) -> str:
     return re.sub(r"[^\w.+=-]+", "-", str(label))
 
 
-def runs_of(config: DictConfig, finalist: Finalist) -> list[DictConfig]:
-    """The validated configurations of a finalist's runs, with seeds that the trial, chosen for its luck, did not have.
+def runs_of(settings: Sweep, compose: Compose, finalist: Finalist) -> list[Job]:
+    """The jobs of a finalist, with seeds that the trial, chosen for its luck, did not have.
 
     One run with all instances where they train at once (``data.members``), else one for each seed.
     """
-    trial = compose_training(config, finalist.words)
-    seeds = range(trial.seed + 1, trial.seed + 1 + config.retrain)
-    if "members" in trial.data:
-        each = [(f"{finalist.name}-x{config.retrain}", [f"data.members={config.retrain}", f"seed={seeds[0]}"])]
+    study = f"{settings.study}-finalists"
+    trial = compose(finalist.words, study).workflow
+    seeds = range(trial.seed + 1, trial.seed + 1 + settings.retrain)
+    if trial.data.members is not None:
+        each = [(f"{finalist.name}-x{settings.retrain}", [f"data.members={settings.retrain}", f"seed={seeds[0]}"])]
     else:
         each = [(f"{finalist.name}-seed{number}", [f"seed={number}"]) for number in seeds]
-    found = []
-    for name, words in each:
-        composed = compose_training(config, [*finalist.words, *words])
-        composed.name = f"{config.study}-finalists"
-        composed.run.id = name
-        validate(composed)
-        found.append(composed)
-    return found
+    return [compose([*finalist.words, *words], study, name) for name, words in each]
 
 
-def folder_of(run: DictConfig) -> Path:
-    """The run's folder."""
-    return Path(run.paths.runs) / run.name / run.run.id
-
-
-def _train(run: DictConfig) -> bool:
+def _train(run: Job) -> bool:
     """Train to the end, unless another process is at it; is there nothing left to do?"""
-    if finished(folder_of(run)):
+    if finished(run.place.folder):
         return True
     try:
-        find_workflow(run.workflow._target_)(run)
+        run.perform()
     except Taken:
         return False
     except UserError as error:
-        if not finished(folder_of(run)):  # else another process was quicker
-            print(f"{run.name}/{run.run.id} is left out: {error}", flush=True)
+        if not finished(run.place.folder):  # else another process was quicker
+            print(f"{run.place.name}/{run.place.id} is left out: {error}", flush=True)
     return True

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from lattice_ml.ground.errors import UserError
 
 if TYPE_CHECKING:
-    import lightning
-    from omegaconf import DictConfig
     from optuna.trial import FrozenTrial
 
-OBJECTIVES = ("validation", "parameters")
+Objective = Literal["validation", "parameters"]
 """What a study may minimise."""
 
 # What a study keeps of a trial beside Optuna's own fields, as user attributes that optuna-dashboard shows too.
@@ -49,7 +47,7 @@ class Outcome:
     scores: dict[str, float] = field(default_factory=dict)
 
     def values(self, objectives: Sequence[str]) -> list[float]:
-        """What the study minimises, in its order; each of ``OBJECTIVES``."""
+        """What the study minimises, in its order; each an ``Objective``."""
         return [float(getattr(self, name)) for name in objectives]
 
     def record(self) -> dict[str, Any]:
@@ -61,9 +59,3 @@ def outcome_of(trial: FrozenTrial) -> Outcome | None:
     """What a finished trial of a study found; None if it was pruned, failed or never trained."""
     record = trial.user_attrs.get(OUTCOME)
     return None if record is None else Outcome(**record)
-
-
-# One trial of a workflow, named by `trial:` in conf/workflow/*.yaml. It gets the composed and validated configuration
-# of train.py for this trial, a callback for the Lightning trainer that trains, and the cap on parameters (None: none).
-# It trains from the run's last checkpoint on where there is one.
-Trial = Callable[["DictConfig", "lightning.Callback", int | None], Outcome]

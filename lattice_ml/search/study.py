@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lattice_ml.ground.errors import UserError
+from lattice_ml.search.settings import PLACE
 from lattice_ml.search.storage import Storage
 
 if TYPE_CHECKING:
@@ -16,8 +17,6 @@ if TYPE_CHECKING:
 
 DEFINITION = "definition"
 """User attribute of a study: what is searched, and how."""
-PLACE = "trial-"
-"""Begins the name of a trial's run folder."""
 ELSEWHERE = ("paths", "run", "name", "logger", "ckpt_path", "trust", "storage")
 """Sections of train.py's configuration in which workers of one study may differ: none changes what is learned."""
 
@@ -73,11 +72,7 @@ def define(search: Mapping[str, Any], base: Mapping[str, Any], seed: int) -> dic
             learned[part] = _placeless(learned[part])
     if learned.get("ensembles"):
         learned["ensembles"] = {name: part and _placeless(part) for name, part in learned["ensembles"].items()}
-    elsewhere = {
-        "trainer": ("accelerator", "devices"),
-        "callbacks": ("progress", "lines"),
-        "workflow": ("trial_ensembles",),
-    }
+    elsewhere = {"trainer": ("accelerator", "devices"), "callbacks": ("progress", "lines")}
     for section, settings in elsewhere.items():
         learned[section] = {key: value for key, value in base[section].items() if key not in settings}
     said = {key: value for key, value in search.items() if key not in ("n_trials", "final", "references", "experiment")}

@@ -6,49 +6,44 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from omegaconf import DictConfig
 
-from lattice_ml.cli.config import validate
 from lattice_ml.report.folder import read_json
 from lattice_ml.report.numbers import text
 from lattice_ml.runs.loggers import open_loggers, publish
 from lattice_ml.runs.run import Run, finished
-from lattice_ml.search.attempt import base_words, compose_training, place
 from lattice_ml.search.finalist_scores import COLUMNS, Scores, read_scores
-from lattice_ml.search.finalists import finalists, folder_of, ranked, runs_of
+from lattice_ml.search.finalists import finalists, ranked, runs_of
+from lattice_ml.search.job import Compose
 from lattice_ml.search.outcome import OVERRIDES, SECONDS, outcome_of
 from lattice_ml.search.pictures import counted, draw_study
 from lattice_ml.search.results import train_line
+from lattice_ml.search.settings import STUDY, Sweep, place
 
 if TYPE_CHECKING:
     import optuna
 
-STUDY = "study"
-"""The run beside those of the trials."""
 SHOWN = 10
 """Trials in the table."""
 COMPLETE = "complete"
 
 
-def write_report(config: DictConfig, study: optuna.Study) -> Path:
+def write_report(settings: Sweep, compose: Compose, study: optuna.Study) -> Path:
     """Write the page of a study, with the finalists that are trained, and return its path; nothing if nothing is new.
 
-    config: that of sweep.py. The folder is one of a run: ``results.json`` with ``best`` (trial, validation, test,
-    parameters, command), ``trials`` (how many ended how) and ``finalists`` (every instance's losses); figures
-    with their arrays. W&B gets them as the run ``<study>/study`` of the study's group, beside those of the trials.
+    The folder is one of a run: ``results.json`` with ``best`` (trial, validation, test, parameters, command),
+    ``trials`` (how many ended how) and ``finalists`` (every instance's losses); figures with their arrays. W&B gets
+    them as the run ``<study>/study`` of the study's group, beside those of the trials.
     """
-    base = compose_training(config, base_words(config))
-    base.name, base.run.id = config.study, STUDY
-    validate(base)
-    folder = Path(config.paths.runs) / config.study / STUDY
-    scores, references = scores_of(config, study)
+    base = compose(settings.base_words, settings.study, STUDY)
+    folder = base.place.folder
+    scores, references = scores_of(settings, compose, study)
     seen = {"trials": counts(study), "finalists": {score.label: listed(score) for score in scores}}
     if finished(folder) and all(read_json(folder / "results.json")[0].get(key) == seen[key] for key in seen):
         return folder / "report.html"
-    run = Run(folder, base, steps=1)
+    run = Run(folder, base.place, steps=1)
     run.console.quiet = True
     run.results |= seen
-    with open_loggers(base, run) as loggers:
+    with open_loggers(base.workflow.logger, run, base.workflow.ensembles) as loggers:
         with run.step("report", "drawing the study"):
             draw_study(run.figures, study, scores, references)
             tell(run, study, scores)
@@ -56,13 +51,13 @@ def write_report(config: DictConfig, study: optuna.Study) -> Path:
     return run.finish()
 
 
-def scores_of(config: DictConfig, study: optuna.Study) -> tuple[list[Scores], set[str]]:
+def scores_of(settings: Sweep, compose: Compose, study: optuna.Study) -> tuple[list[Scores], set[str]]:
     """What the finalists' finished runs say, and which of the labels are references."""
     found, references = [], set()
-    labels = {f"reference-{label}": str(label) for label in config.search.get("references") or {}}
-    for finalist in finalists(config, study):
+    labels = {f"reference-{label}": str(label) for label in settings.search.references or {}}
+    for finalist in finalists(settings, study):
         label = labels.get(finalist.name, finalist.name)
-        score = read_scores(label, [folder_of(run) for run in runs_of(config, finalist)])
+        score = read_scores(label, [run.place.folder for run in runs_of(settings, compose, finalist)])
         if score is not None:
             found.append(score)
             references |= {label} if finalist.trial is None else set()

@@ -30,9 +30,11 @@ from omegaconf import DictConfig, OmegaConf, open_dict
 from lattice_ml.cli.composing import CheckedLoader, readable
 from lattice_ml.cli.config import CONF, validate
 from lattice_ml.cli.entry import check_words, explain, one_sentence
+from lattice_ml.cli.sample import check_sampling
 
 ROOT = Path(__file__).resolve().parents[2]
 BASES = {"train": ["experiment=aim_toy"], "sample": ["ensemble=aim_toy"]}
+CHECKS = {"train": validate, "sample": check_sampling}
 NUMBER, ROUNDS, SEED = 500, 20, 7
 
 VALUES = [
@@ -108,7 +110,7 @@ def refusals(script: str, words: list[str]) -> str:
         try:
             with one_sentence(explain):
                 check_words([*BASES[script], *words])
-                validate(compose(script, words))
+                CHECKS[script](compose(script, words))
             code = 0
         except SystemExit as ended:
             code = ended.code

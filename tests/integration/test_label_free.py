@@ -23,9 +23,9 @@ def test_the_toy_experiment_reads_both_indicators_and_the_truth(tmp_path: Path):
     assert results["protocol"]["ensemble"]["tori"] == "81x9"
     assert "order" in results["independence"]["aim_toy"]
     with np.load(home / "figures" / "label_free.npz") as arrays:
-        assert arrays["predicted"].shape == (2, len(arrays["T"]))
+        assert arrays["predicted"].shape == (2, len(arrays["control"]))
         # What so small nets say means little; it is a mean of temperatures all the same.
-        assert ((arrays["predicted"] > arrays["T"].min()) & (arrays["predicted"] < arrays["T"].max())).all()
+        assert ((arrays["predicted"] > arrays["control"].min()) & (arrays["predicted"] < arrays["control"].max())).all()
         assert set(arrays["other_method"].astype(str)) == {"truth"}
 
 

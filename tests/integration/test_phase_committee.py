@@ -48,7 +48,8 @@ def test_boundaries_are_those_of_the_nets_and_of_the_truth(results: dict) -> Non
     assert len(found) == len(results["boundaries"])
     assert [row["rho0"] for row in results["boundaries"]] == sorted(row["rho0"] for row in results["boundaries"])
     for row in results["boundaries"]:
-        assert set(row) - {"reason"} == {"rho0", "transition", "T", "error", "method"}
+        assert set(row) - {"reason"} == {"rho0", "transition", "control", "value", "T", "error", "method"}
+        assert (row["control"], row["value"]) == ("T", row["T"])
         assert row["T"] is not None or row["error"] is None
         assert row["error"] is not None or row["reason"]
     truth = {place: row["T"] for place, row in found.items() if place[2] == "band"}
@@ -115,9 +116,9 @@ def test_pictures_checkpoints_and_report_are_there(finished: tuple[Path, str], r
 def test_a_finished_run_is_explained_by_the_best_net_of_its_first_committee(
     finished: tuple[Path, str], run_folder: Path
 ) -> None:
-    from lattice_ml.workflows.explanations.finished import open_finished
+    from lattice_ml.cli.config import open_run
 
-    found = open_finished(run_folder, str(finished[0] / "stores"))
+    found = open_run(run_folder, str(finished[0] / "stores")).explained()
     assert (found.outputs, found.classes) == (("L", "L+G", "G"), True)
     state = torch.load(run_folder / f"committees/l2={L2[0]}/checkpoints/last.ckpt", weights_only=True)["state_dict"]
     best = int(state["best_loss"].argmin())

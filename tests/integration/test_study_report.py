@@ -10,23 +10,30 @@ import numpy as np
 import optuna
 import pytest
 from hydra import compose, initialize_config_dir
-from omegaconf import OmegaConf
 
-from lattice_ml.cli.config import CONF
+from lattice_ml.cli.config import CONF, plain_of
+from lattice_ml.cli.sweep import Composer, settings_of
 from lattice_ml.report import write_index
 from lattice_ml.search.finalists import retrain
 from lattice_ml.search.outcome import OUTCOME, OVERRIDES, SECONDS, Outcome
+from lattice_ml.search.settings import Search, Sweep
 from lattice_ml.search.space import draw
 from lattice_ml.search.study_report import write_report
 
 
-def a_study(search: Any, trials: int) -> optuna.Study:
+def composed(*words: str) -> tuple[Sweep, Composer]:
+    """A sweep's settings, and what makes its jobs while Hydra runs."""
+    settings = settings_of(plain_of(compose("sweep", ["search=toy", *words])))
+    return settings, Composer(settings.paths, trusted=False)
+
+
+def a_study(search: Search, trials: int) -> optuna.Study:
     """Trials whose outcome is made up; what they drew is what finalists train."""
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     study = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=0))
     for number in range(trials):
         trial = study.ask()
-        trial.set_user_attr(OVERRIDES, [*search["experiment"], *draw(search["space"], trial)])
+        trial.set_user_attr(OVERRIDES, [*search.experiment, *draw(search.space, trial)])
         trial.set_user_attr(OUTCOME, Outcome(1 / (1 + number), 100 - number, 0.5).record())
         trial.set_user_attr(SECONDS, 1.5)
         study.tell(trial, 1 / (1 + number))
@@ -35,17 +42,17 @@ def a_study(search: Any, trials: int) -> optuna.Study:
 
 @pytest.fixture(scope="module")
 def ended(tmp_path_factory: pytest.TempPathFactory) -> Any:
-    """The configuration, the study and the folder of a search with one finalist and one reference."""
+    """The settings, the study and the folder of a search with one finalist and one reference."""
     place = tmp_path_factory.mktemp("study")
     where = [f"paths.runs={place}/runs", f"paths.stores={place}/stores", "study=s"]
-    words = ["search=toy", "finalists=1", "retrain=2", "overrides=['logger=wandb','callbacks.progress=null']"]
+    words = ["finalists=1", "retrain=2", "overrides=['logger=wandb','callbacks.progress=null']"]
     with pytest.MonkeyPatch.context() as patch, initialize_config_dir(str(CONF), version_base="1.3"):
         patch.setenv("WANDB_MODE", "offline")
-        config = compose("sweep", [*words, *where])
-        study = a_study(OmegaConf.to_container(config.search), 5)
-        retrain(config, study)
-        write_report(config, study)
-    return config, study, place / "runs"
+        settings, composer = composed(*words, *where)
+        study = a_study(settings.search, 5)
+        retrain(settings, composer, study)
+        write_report(settings, composer, study)
+    return settings, study, place / "runs"
 
 
 def test_the_finalists_are_ordinary_runs_on_the_whole_test_grid(ended: Any) -> None:
@@ -94,27 +101,27 @@ def test_the_pictures_go_to_a_run_of_the_studys_group(ended: Any) -> None:
 
 
 def test_nothing_is_done_again_unless_something_is_new(ended: Any) -> None:
-    config, study, runs = ended
+    settings, study, runs = ended
+    composer = Composer(settings.paths, trusted=False)
     page = runs / "s/study/report.html"
     before = page.stat().st_mtime_ns
     with initialize_config_dir(str(CONF), version_base="1.3"):
-        retrain(config, study)
-        assert write_report(config, study) == page
+        retrain(settings, composer, study)
+        assert write_report(settings, composer, study) == page
         assert page.stat().st_mtime_ns == before
-        config = config.copy()
-        config.overrides = ["logger=csv"]
+        settings = settings.model_copy(update={"overrides": ["logger=csv"]})
         study.tell(study.ask(), state=optuna.trial.TrialState.FAIL)
-        write_report(config, study)
+        write_report(settings, composer, study)
     assert page.stat().st_mtime_ns > before
     assert json.loads((runs / "s/study/results.json").read_text())["trials"]["failed"] == 1
 
 
 def test_a_study_without_a_complete_trial_has_a_page(tmp_path: Path) -> None:
     with initialize_config_dir(str(CONF), version_base="1.3"):
-        config = compose("sweep", ["search=toy", "study=empty", f"paths.runs={tmp_path}", "finalists=2"])
+        settings, composer = composed("study=empty", f"paths.runs={tmp_path}", "finalists=2")
         study = optuna.create_study()
         study.tell(study.ask(), state=optuna.trial.TrialState.FAIL)
-        retrain(config, study)
-        page = write_report(config, study)
+        retrain(settings, composer, study)
+        page = write_report(settings, composer, study)
     assert "trials failed" in page.read_text()
     assert not list((tmp_path / "empty/study/figures").glob("*.png"))

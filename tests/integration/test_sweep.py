@@ -17,7 +17,7 @@ HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
 STUB = [
     "search=toy", "trust=true", "heartbeat=0.5", "grace=5", "search.max_parameters=null",
-    "overrides=['workflow.trial=stub_trial.try_it','workflow.trial_ensembles=[]']",
+    "overrides=['workflow._target_=stub_trial.Stub']",
 ]  # fmt: skip
 ENVIRONMENT = {"PYTHONPATH": str(HERE), "COLUMNS": "200", "OMP_NUM_THREADS": "1"}
 
@@ -51,8 +51,15 @@ def sweep(forked, tmp_path):
         (["search=toy", "+search.space.a={float:[2,1]}"], "space"),
         (["search=toy", "overrides=['trainer.devices=2']"], "give workers=<n>"),
         (["search=toy", "overrides=['task.lr=-1']"], "task.lr = -1"),
-        (["search=toy", "overrides=['workflow.trial=os.system']"], "workflow.trial = os.system is not called"),
-        (["search=toy", "overrides=['trust=true']"], "not called|trust"),
+        (["search=toy", "overrides=['task.lr=fast']"], "task.lr = 'fast'"),
+        (["search=toy", "overrides=['+task.speed=1']"], "has no setting 'speed'"),
+        (["search=toy", "overrides=['workflow._target_=os.system']"], "workflow._target_ = 'os.system' is not built"),
+        (["search=toy", "overrides=['workflow._target_=stub_trial.Stub']"], "'stub_trial.Stub' is not built"),
+        (
+            ["search=toy", "overrides=['workflow._target_=lattice_ml.workflows.workflow.Workflow']"],
+            "Workflow has no trial: give a workflow that can be searched, e.g. workflow=compare_nets",
+        ),
+        (["search=toy", "overrides=['trust=true']"], "trust is said on the command line alone"),
     ],
 )  # fmt: skip
 def test_a_mistake_is_one_sentence_and_leaves_nothing(words, said, forked, tmp_path):

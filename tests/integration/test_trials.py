@@ -11,16 +11,14 @@ import optuna
 import pytest
 import yaml
 from hydra import compose, initialize_config_dir
-from hydra.utils import get_method
 from lightning import Callback
-from omegaconf import DictConfig
 
-from lattice_ml.cli.config import CONF, validate
+from lattice_ml.cli.config import CONF, Job, validate
 from lattice_ml.ground.errors import UserError
 from lattice_ml.report import write_index
 from lattice_ml.search.outcome import Infeasible, Outcome
 from lattice_ml.search.space import draw
-from lattice_ml.workflows.nets.workflow import compare_nets
+from lattice_ml.workflows.phase_diagram import PhaseDiagram
 from lattice_ml.workflows.phase_diagram.trial import labels_name
 
 SEARCH = yaml.safe_load((CONF / "search" / "toy.yaml").read_text())
@@ -52,16 +50,16 @@ def drawn(seed: int) -> list[str]:
     return [*SEARCH["experiment"], *draw(SEARCH["space"], study.ask())]
 
 
-def configured(place: Path, words: list[str], study: str = "s", trial: str | None = None) -> DictConfig:
-    where = [f"paths.runs={place}/runs", f"paths.stores={place}/stores", f"name={study}"]
+def configured(
+    place: Path, words: list[str], study: str = "s", trial: str | None = None, stores: Path | None = None
+) -> Job:
+    where = [f"paths.runs={place}/runs", f"paths.stores={stores or place / 'stores'}", f"name={study}"]
     with initialize_config_dir(str(CONF), version_base="1.3"):
-        config = compose("train", [*words, *QUIET, *where, *([f"run.id={trial}"] if trial else [])])
-    validate(config)
-    return config
+        return validate(compose("train", [*words, *QUIET, *where, *([f"run.id={trial}"] if trial else [])]))
 
 
-def attempt(config: DictConfig, watch: Watch, limit: int | None = None) -> Outcome:
-    return get_method(config.workflow.trial)(config, watch, limit)
+def attempt(job: Job, watch: Watch, limit: int | None = None) -> Outcome:
+    return job.workflow.try_once(job.place, watch, limit)
 
 
 def evaluation(folder: Path) -> dict[str, np.ndarray]:
@@ -73,7 +71,7 @@ def test_a_trial_is_what_train_py_trains_bit_for_bit(place: Path) -> None:
     words, watch = drawn(1), Watch()
     found = attempt(configured(place, words, trial="trial-0001"), watch)
     assert watch.epochs == [0, 1, 2, 3]
-    compare_nets(configured(place, words, study="again"))
+    configured(place, words, study="again").perform()
     mine, again = (evaluation(place / "runs" / name) for name in ("s/trial-0001", "again/001"))
     assert mine.keys() == again.keys()
     for name, values in mine.items():
@@ -102,9 +100,9 @@ def test_an_interrupted_trial_goes_on_and_a_finished_one_is_not_trained_again(pl
 
 
 def test_a_pruned_trial_says_so_and_is_no_crash(place: Path) -> None:
-    config = configured(place, drawn(4), trial="trial-0004")
+    job = configured(place, drawn(4), trial="trial-0004")
     with pytest.raises(optuna.TrialPruned):
-        attempt(config, Watch(after=1, raises=optuna.TrialPruned()))
+        attempt(job, Watch(after=1, raises=optuna.TrialPruned()))
     results = json.loads((place / "runs/s/trial-0004/results.json").read_text())
     assert results["trial"]["state"] == "pruned"
     index = write_index(place / "runs").read_text()
@@ -121,9 +119,9 @@ def test_a_pruned_trial_says_so_and_is_no_crash(place: Path) -> None:
     ],
 )
 def test_a_net_that_cannot_be_is_refused_before_any_work(place: Path, words: list[str], limit, said: str) -> None:
-    config = configured(place, [*drawn(1), *words], trial="trial-0005")
+    job = configured(place, [*drawn(1), *words], trial="trial-0005")
     with pytest.raises(Infeasible, match=said):
-        attempt(config, Watch(), limit)
+        attempt(job, Watch(), limit)
     assert not (place / "runs/s/trial-0005").exists()
 
 
@@ -134,21 +132,23 @@ def test_a_trial_trains_one_net_once(place: Path) -> None:
         attempt(configured(place, [*drawn(1), "data.sizes=[50,100]"], trial="trial-0006"), Watch())
 
 
-def of_phases(place: Path, toy: Path, trial: str, *words: str) -> DictConfig:
-    """The configuration of the toy run of all integration tests, as that of a trial."""
+def of_phases(place: Path, toy: Path, trial: str, *words: str, study: str = "phases") -> Job:
+    """The toy run of all integration tests, as a trial."""
     same = ["experiment=aim_toy", "ensemble.name=toy", "survey.name=toy_survey", *words]
-    config = configured(place, same, study="phases", trial=trial)
-    for part in ("ensemble", "survey"):
-        config[part].path = config[part].path.replace(str(place), str(toy))
-    return config
+    return configured(place, same, study, trial, toy / "stores")
+
+
+def labels_of(job: Job) -> str:
+    assert isinstance(job.workflow, PhaseDiagram)
+    return labels_name(job.workflow, job.workflow.ensemble.system)
 
 
 def test_a_classifier_is_that_of_train_py_with_the_labels_of_the_study(place: Path, toy, toy_run: Path) -> None:
-    config = of_phases(place, toy[0], "trial-0000")
-    shared = place / "runs/phases/study" / labels_name(config)
+    job = of_phases(place, toy[0], "trial-0000")
+    shared = place / "runs/phases/study" / labels_of(job)
     shared.parent.mkdir(parents=True)
     shutil.copyfile(toy_run / "labels.npz", shared)  # found by another trial
-    found = attempt(config, Watch())
+    found = attempt(job, Watch())
     assert (place / "runs/phases/trial-0000/labels.npz").read_bytes() == shared.read_bytes()
     assert (place / "runs/phases/trial-0000/metrics.csv").read_text() == (toy_run / "metrics.csv").read_text()
     metrics = json.loads((toy_run / "results.json").read_text())["metrics"]
@@ -164,18 +164,17 @@ def test_a_classifier_is_that_of_train_py_with_the_labels_of_the_study(place: Pa
 
 @pytest.mark.slow
 def test_the_first_trial_finds_the_labels_of_all(place: Path, toy, toy_run: Path) -> None:
-    config = of_phases(place, toy[0], "trial-0000", "trainer.max_epochs=1")
-    config.name = "labels"
-    attempt(config, Watch())
-    shared = place / "runs/labels/study" / labels_name(config)
+    job = of_phases(place, toy[0], "trial-0000", "trainer.max_epochs=1", study="labels")
+    attempt(job, Watch())
+    shared = place / "runs/labels/study" / labels_of(job)
     with np.load(shared) as mine, np.load(toy_run / "labels.npz") as theirs:
         for name in theirs.files:
             np.testing.assert_array_equal(mine[name], theirs[name])
 
 
 def test_labels_are_shared_by_all_that_they_depend_on(place: Path, toy) -> None:
-    name = labels_name(of_phases(place, toy[0], "trial-0000"))
-    assert labels_name(of_phases(place, toy[0], "trial-0007", "task.lr=0.5", "model.filters=2")) == name
-    assert labels_name(of_phases(place, Path("/elsewhere"), "trial-0007")) == name
-    assert labels_name(of_phases(place, toy[0], "trial-0000", "seed=1")) != name
-    assert labels_name(of_phases(place, toy[0], "trial-0000", "phases.components=5")) != name
+    name = labels_of(of_phases(place, toy[0], "trial-0000"))
+    assert labels_of(of_phases(place, toy[0], "trial-0007", "task.lr=0.5", "model.filters=2")) == name
+    assert labels_of(of_phases(place, Path("/elsewhere"), "trial-0007")) == name
+    assert labels_of(of_phases(place, toy[0], "trial-0000", "seed=1")) != name
+    assert labels_of(of_phases(place, toy[0], "trial-0000", "phases.components=5")) != name

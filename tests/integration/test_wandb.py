@@ -120,7 +120,7 @@ def test_boundary_table_and_confusion_matrix(offline: Path, toy_run: Path) -> No
     boundaries = json.loads(next(tables.glob("boundaries_*.table.json")).read_text())
     results = json.loads((toy_run / "results.json").read_text())
     assert boundaries["data"] == [[row.get(name) for name in boundaries["columns"]] for row in results["boundaries"]]
-    assert {"rho0", "transition", "T", "error", "method"} <= set(boundaries["columns"])
+    assert {"rho0", "transition", "control", "value", "error", "method"} <= set(boundaries["columns"])
     confusion = json.loads(next(tables.glob("confusion_matrix_*.table.json")).read_text())
     drawn = figures.load(toy_run / "figures" / "confusion.npz")
     counts = np.zeros_like(drawn["counts"])

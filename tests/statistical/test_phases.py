@@ -35,8 +35,8 @@ def test_a_sampled_scan_is_named_without_labels():
     assert labels.labels[:, 0, 0].tolist() == [0, 0, 0, 1, 1, 1, 2, 2, 2]
     # Every trajectory is in its phase: the transitions are the middles of the gaps, the errors those of a uniform law.
     lower, upper = labels.transitions
-    assert lower["T"] == pytest.approx(0.42, abs=0.01)
-    assert upper["T"] == pytest.approx(0.63, abs=0.01)
+    assert lower["value"] == pytest.approx(0.42, abs=0.01)
+    assert upper["value"] == pytest.approx(0.63, abs=0.01)
     assert lower["error"] == pytest.approx(0.12 / np.sqrt(12), rel=0.1)
     assert upper["error"] == pytest.approx(0.14 / np.sqrt(12), rel=0.1)
     # And hardly any configuration looks like another phase than its temperature says.

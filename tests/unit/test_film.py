@@ -5,9 +5,9 @@ import pytest
 from hydra import compose, initialize_config_dir
 from PIL import Image
 
-from lattice_ml.cli.config import validate
 from lattice_ml.cli.entry import CONF
 from lattice_ml.cli.film import shoot, trajectory
+from lattice_ml.cli.sample import check_sampling
 from lattice_ml.figures.archive import load
 from lattice_ml.ground.errors import UserError
 from lattice_ml.systems.base import Lane
@@ -22,11 +22,13 @@ SHORT = (
 )
 
 
-def composed(tmp_path, *words):
+def filmed(tmp_path, *words):
+    """The film that sample.py draws of these words."""
     with initialize_config_dir(str(CONF), version_base="1.3"):
         config = compose("sample", [*SHORT, f"paths.runs={tmp_path}", f"paths.stores={tmp_path}", *words])
-    validate(config)
-    return config
+    sampling = check_sampling(config)
+    assert sampling.movie
+    return shoot(sampling.ensemble, sampling.film, tmp_path)
 
 
 def frames_of(path):
@@ -35,7 +37,7 @@ def frames_of(path):
 
 
 def test_a_film_of_a_flock(tmp_path):
-    path = shoot(composed(tmp_path, "ensemble=aim_toy"))
+    path = filmed(tmp_path, "ensemble=aim_toy")
     assert path == tmp_path / "movies" / "aim_toy-T0.44-rho03-replica0.gif"
     arrays = load(path.with_suffix(".npz"))
     assert arrays["fields"].shape == (4, 2, 81, 9)
@@ -49,7 +51,7 @@ def test_a_film_of_a_flock(tmp_path):
 
 
 def test_any_system_is_filmed(tmp_path):
-    path = shoot(composed(tmp_path, "ensemble=ising_toy", "system=ising", "sampler=ising", "film.point=0"))
+    path = filmed(tmp_path, "ensemble=ising_toy", "system=ising", "sampler=ising", "film.point=0")
     arrays = load(path.with_suffix(".npz"))
     assert arrays["fields"].shape[:2] == (4, 1)
     assert frames_of(path)[0] > 1
@@ -79,4 +81,4 @@ def test_a_frame_is_what_the_trajectory_shows():
 )
 def test_a_mistake_is_one_sentence(tmp_path, words, cure):
     with pytest.raises(UserError, match=cure):
-        shoot(composed(tmp_path, *words))
+        filmed(tmp_path, *words)

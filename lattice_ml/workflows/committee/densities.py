@@ -10,20 +10,19 @@ Source of the question: Casert et al., PRE 99, 023304 (2019), Figs. 4 and 8, who
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from omegaconf import DictConfig
 
-from lattice_ml.cli.runtime import build_ensemble, build_system, ensembles, seed_everything
+from lattice_ml.ensembles.ensemble import Ensemble
 from lattice_ml.ground.errors import UserError
-from lattice_ml.phases.truth import recognised
 from lattice_ml.runs.loggers import open_loggers, publish
-from lattice_ml.runs.run import Run, open_run
-from lattice_ml.workflows.committee.checks import prepare, require_question
+from lattice_ml.runs.run import Run
+from lattice_ml.workflows.committee.committees import Committees
 from lattice_ml.workflows.committee.parts import Judged, Part
-from lattice_ml.workflows.committee.results import spread
-from lattice_ml.workflows.committee.workflow import build_committee, judge
+from lattice_ml.workflows.committee.reopened import best_net
 from lattice_ml.workflows.common.protocol import tell_protocols
 from lattice_ml.workflows.phase_diagram.checks import require_apart
 from lattice_ml.workflows.phase_diagram.training import label
@@ -32,56 +31,65 @@ if TYPE_CHECKING:
     import xarray as xr
 
     from lattice_ml.systems.base import System
+    from lattice_ml.workflows.explanations.explained import Explained
 
 STORY = ("saliency_nets", "kernels", "architecture", "training")
 
 
-def look_at_densities(config: DictConfig) -> None:
-    """Run the steps; raises ``UserError`` on what the user can mend."""
-    from lattice_ml.figures import captions
-    from lattice_ml.workflows.committee.explain import explain
+@dataclass(frozen=True, kw_only=True)
+class DensitySaliency(Committees):
+    """ensemble: of several scans, on all of which the nets are trained. survey: where they are asked."""
 
-    seed_everything(config.seed)
-    system = build_system(config.system, config.ensemble)
-    require_sound(config, system)
-    with open_run(config, steps=4) as run:
+    @property
+    def steps(self) -> int:
+        return 4
+
+    @property
+    def asked(self) -> Ensemble:
+        """The survey; raises ``UserError`` if there is none."""
+        if self.survey is None:
+            raise UserError("nets are asked about an ensemble of its own: give one, e.g. ensemble@survey=aim_rho3.")
+        return self.survey
+
+    def check(self) -> None:
+        super().check()
+        require_apart(self.ensemble, self.asked)
+
+    def run(self, run: Run) -> None:
+        """The four steps."""
+        from lattice_ml.figures import captions
+        from lattice_ml.workflows.committee.explain import explain
+
+        system = self.ensemble.system
         run.results["system"] = system.parameters()
-        with run.step("sample", f"sampling {config.ensemble.name} and {config.survey.name}"):
-            training = build_ensemble(config.system, config.sampler, config.ensemble)
-            survey = build_ensemble(config.system, config.sampler, config.survey)
-            tell_protocols(config, run, {"ensemble": [training], "survey": [survey]})
-        data = label(config, system, training, shown(training, system))
+        with run.step("sample", f"sampling {self.ensemble.name} and {self.asked.name}"):
+            training, survey = self.ensemble.sample_one(), self.asked.sample_one()
+            tell_protocols(run, {"ensemble": [(self.ensemble, training)], "survey": [(self.asked, survey)]})
+        data = label(self.data, system, training, shown(training, system), self.seed)
         part = Part("survey", system, survey)
-        strengths = [float(l2) for l2 in config.committee.l2]
-        with open_loggers(config, run) as loggers:
-            with run.step("train", f"training {config.committee.members} nets for each lambda of {strengths}"):
-                judged = [
-                    judge(config, run, loggers, l2, data, [part], build_committee(config, system, l2))
-                    for l2 in strengths
-                ]
+        strengths = self.committee.l2
+        with open_loggers(self.logger, run, self.ensembles) as loggers:
+            with run.step("train", f"training {self.committee.members} nets for each lambda of {strengths}"):
+                judged = self.judge(run, loggers, data, [part])
             with run.step("explain", "asking the nets where they looked"):
                 explain(run, part, judged)
                 tell(run, system, survey, judged)
                 captions.tell(run.figures, STORY)
             with run.step("report", "writing the report"):
                 publish(loggers, run)
-        page = run.finish()
-        run.show_end(page)
 
+    def show(self, run: Run) -> None:
+        """There are no boundaries to print."""
 
-def require_sound(config: DictConfig, system: System) -> None:
-    """Raise ``UserError``, before any work, on what would stop the run later; makes the stores."""
-    require_question(config)
-    if "survey" not in ensembles(config):
-        raise UserError("nets are asked about an ensemble of its own: give one, e.g. ensemble@survey=aim_rho3.")
-    require_apart(config)
-    build_committee(config, system, 0.0)
-    prepare(config)  # last: it makes the stores
+    def reopen(self, folder: Path, net: str | None = None) -> Explained:
+        return best_net(self, folder, net)
 
 
 def shown(ensemble: xr.Dataset, system: System) -> np.ndarray:
     """The phase that each configuration shows, int64 ``[point, replica, sample]``; raises ``UserError`` where the
     system has no rule that says so."""
+    from lattice_ml.phases.truth import recognised
+
     member = recognised(ensemble, system)
     if member is None:
         raise UserError(f"{system.name} has no rule that tells phases apart: give system=active_ising.")
@@ -90,6 +98,7 @@ def shown(ensemble: xr.Dataset, system: System) -> np.ndarray:
 
 def tell(run: Run, system: System, survey: xr.Dataset, judged: Sequence[Judged]) -> None:
     """Accuracy on the survey and overlap with the edges of every committee, as metrics; the curves of the first."""
+    from lattice_ml.workflows.committee.results import spread
     from lattice_ml.workflows.phase_diagram import figures as phase_figures
 
     truth = shown(survey, system)

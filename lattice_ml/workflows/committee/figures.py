@@ -17,6 +17,7 @@ from lattice_ml.workflows.phase_diagram import figures as phase_figures
 if TYPE_CHECKING:
     from lattice_ml.phases.binodal import Binodals
     from lattice_ml.phases.label import Labels
+    from lattice_ml.systems.base import System
     from lattice_ml.workflows.committee.parts import Judged, Part
     from lattice_ml.workflows.committee.results import Compared
 
@@ -44,11 +45,11 @@ def draw(
     here = [part for part in parts if part.system.extents == system.extents]
     for one in compared:
         name = "boundary_check" if one is first else f"boundary_check_l2={one.judged.l2:g}"
-        draw_check(folder, name, system.phases, one, mean_scans(here, one.judged), binodals)
+        draw_check(folder, name, system, one, mean_scans(here, one.judged), binodals)
     scans = mean_scans(here, first.judged)
-    phase_figures.draw_probabilities(folder, system.phases, scans, first.boundaries)
+    phase_figures.draw_probabilities(folder, system, scans, first.boundaries)
     if first.sizes:
-        draw_sizes(folder, first, max(system.extents), system.phases, binodals)
+        draw_sizes(folder, first, system, binodals)
     if len(compared) > 1:
         draw_shares(folder, compared)
     predicted = first.judged.found[parts[0].name].mean(axis=0).argmax(-1)
@@ -74,7 +75,7 @@ def column(rows: Sequence[dict[str, Any]], name: str) -> list[float]:
 
 
 def draw_check(
-    folder: Path, figure: str, phases: Sequence[str], one: Compared, scans: list[Scan], binodals: Binodals | None
+    folder: Path, figure: str, system: System, one: Compared, scans: list[Scan], binodals: Binodals | None
 ) -> None:
     """The phase diagram with nets over the truth, and the lines of an infinite system where slabs were sampled."""
     from lattice_ml.figures.phases import boundary_check
@@ -90,17 +91,18 @@ def draw_check(
             "place": column(one.rows, name),
             "place_name": name,
             "transition": [row["transition"] for row in one.rows],
-            "T": column(one.rows, "found"),
+            "control_name": system.control,
+            "value": column(one.rows, "found"),
             "error": column(one.rows, "found_error"),
-            "true_T": column(one.rows, "truth"),
+            "true_value": column(one.rows, "truth"),
             "true_error": column(one.rows, "truth_error"),
-            "phases": phases,
+            "phases": system.phases,
             "trained": sorted({row[name] for row in one.rows if row["trained"]}),
-            "inset_T": inset.T,
+            "inset_control": inset.control,
             "inset_P": inset.mean,
             "inset_error": inset.error,
             "inset_place": inset.place[name],
-            **lines(binodals, scans, name, phases),
+            **lines(binodals, scans, name, system.phases),
         },
         boundary_check.draw,
     )
@@ -123,27 +125,30 @@ def lines(binodals: Binodals | None, scans: list[Scan], name: str, phases: Seque
     if binodals is None or name != "rho0":
         return {}
     place = np.linspace(scans[0].place[name], scans[-1].place[name], 61)
-    T = np.array([column(T_of(binodals, float(rho0), phases), "T") for rho0 in place]).T
-    return {"line_place": np.broadcast_to(place, T.shape), "line_T": T}
+    T = np.array([column(T_of(binodals, float(rho0), phases), "value") for rho0 in place]).T
+    return {"line_place": np.broadcast_to(place, T.shape), "line_value": T}
 
 
-def draw_sizes(folder: Path, one: Compared, home: int, phases: Sequence[str], binodals: Binodals | None) -> None:
+def draw_sizes(folder: Path, one: Compared, system: System, binodals: Binodals | None) -> None:
     """Boundaries against 1/L at the place of the training, nets beside the truth."""
     from lattice_ml.figures.phases import sizes
     from lattice_ml.phases.binodal import T_of
 
-    own = [{"L": home, **row} for row in one.rows if row["trained"]]
+    own = [{"L": max(system.extents), **row} for row in one.rows if row["trained"]]
     rows = own + [row for row in one.sizes if any(_same_place(row, other) for other in own)]
-    infinite = {} if binodals is None else {"infinite_T": column(T_of(binodals, own[0]["rho0"], phases), "T")}
+    infinite = {}
+    if binodals is not None:
+        infinite = {"infinite_value": column(T_of(binodals, own[0]["rho0"], system.phases), "value")}
     save(
         folder,
         "sizes",
         {
             **infinite,
+            "control_name": system.control,
             "L": [row["L"] for row in rows],
             "transition": [row["transition"] for row in rows],
             **{key: column(rows, name) for key, name in
-               (("T", "found"), ("error", "found_error"), ("true_T", "truth"), ("true_error", "truth_error"))},
+               (("value", "found"), ("error", "found_error"), ("true_value", "truth"), ("true_error", "truth_error"))},
         },
         sizes.draw,
     )  # fmt: skip

@@ -55,7 +55,7 @@ def compare(one: Judged, parts: Sequence[Part], truth: dict[str, Rows], labels: 
             continue
         points = points_of(part.ensemble)
         found = committee_boundaries(points, one.found[part.name], part.system.phases, control, "cnn", seed)
-        beside = deviations(found.rows, truth[part.name], control)
+        beside = deviations(found.rows, truth[part.name])
         if part.system.extents == home:
             verdicts[part.name] = found
             boundaries += found.rows
@@ -75,7 +75,7 @@ def compare(one: Judged, parts: Sequence[Part], truth: dict[str, Rows], labels: 
         sizes=sizes,
         T=T,
         accuracy=(one.found[parts[0].name].argmax(-1) == labels.labels[:, :1, :1]).mean(axis=(1, 2, 3)),
-        physical=np.logical_and.reduce([found.physical(control) for found in survey]),
+        physical=np.logical_and.reduce([found.physical() for found in survey]),
         near=near if known.any() else near[:0],
     )
 

@@ -6,9 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
-from omegaconf import DictConfig
 
-from lattice_ml.cli.runtime import build
 from lattice_ml.ensembles.store import points_of
 from lattice_ml.figures import save
 from lattice_ml.figures.captions import caption
@@ -56,21 +54,31 @@ class Widths(NamedTuple):
     lever: list[float]
 
 
-def measure_bands(config: DictConfig, run: Run, sampled: dict[str, xr.Dataset]) -> None:
-    """Binodals and the boundaries they give, profiles, speed against continuity, width against the lever rule."""
-    system: System = build(config.system, extents=tuple(config.ensemble.extents))
-    binodals = ensemble_binodals(sampled["slabs"], system)
-    fast = read_profiles(sampled["speed"], system)
+def measure_bands(
+    run: Run,
+    system: System,
+    main: xr.Dataset,
+    slabs: xr.Dataset,
+    speed: xr.Dataset,
+    densities: Sequence[float],
+    seed: int,
+) -> None:
+    """Binodals and the boundaries they give, profiles, speed against continuity, width against the lever rule.
+
+    main: the ensemble, whose bands' widths are measured, on the torus of ``system``. slabs: long tori, for the
+    binodals. speed: read out close in time. densities: whose transition temperatures the binodals give. seed: of their
+    errors.
+    """
+    binodals = ensemble_binodals(slabs, system)
+    fast = read_profiles(speed, system)
     run.results["binodals"] = binodals.summary()
-    run.results["boundaries"] = [
-        entry for rho0 in config.physics.densities for entry in T_of(binodals, rho0, system.phases, config.seed)
-    ]
+    run.results["boundaries"] = [entry for rho0 in densities for entry in T_of(binodals, rho0, system.phases, seed)]
     moving = [
-        travel(rho, m, sampled["speed"]["time"].values[k])
+        travel(rho, m, speed["time"].values[k])
         for k, (rho, m) in enumerate(zip(fast.density, fast.magnetisation, strict=True))
     ]
     drift = 2 * system.parameters()["D"] * system.parameters()["eps"]
-    widths = measure_widths(sampled["ensemble"], system, binodals)
+    widths = measure_widths(main, system, binodals)
     tell_bands(run, fast.points, moving, drift, widths)
     draw_binodals(run, binodals)
     draw_profiles(run, fast, system.control)

@@ -6,18 +6,19 @@ correlation times -> report. Every number of ``results.json`` has its error from
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from omegaconf import DictConfig
-
-from lattice_ml.cli.runtime import build_family, build_system, ensembles, prepare_ensemble
-from lattice_ml.ensembles.family import is_family
+from lattice_ml.ensembles.ensemble import Ensemble
 from lattice_ml.figures.captions import tell
 from lattice_ml.ground.errors import UserError
 from lattice_ml.runs.loggers import open_loggers, publish
-from lattice_ml.runs.run import Run, open_run
-from lattice_ml.workflows.flocks.bands import measure_bands
-from lattice_ml.workflows.flocks.statistics import measure_correlations, measure_fluctuations, measure_hysteresis
+from lattice_ml.runs.run import Run
+from lattice_ml.workflows.common.protocol import protocol_of
+from lattice_ml.workflows.flocks.settings import PhysicsSettings
+from lattice_ml.workflows.phase_diagram.checks import prepare_all
+from lattice_ml.workflows.workflow import Workflow
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -35,66 +36,90 @@ STORY = (
 )
 
 
-def describe_flock(config: DictConfig) -> None:
-    """Run the six steps; raises ``UserError`` on what the user can mend."""
-    require_flock(config)
-    with open_run(config, steps=6) as run:
-        run.results["system"] = build_system(config.system, config.ensemble).parameters()
-        with run.step("sample", "sampling " + " and ".join(part.name for part in ensembles(config).values())):
-            sampled = sample(config, run)
-        with open_loggers(config, run) as loggers:
+@dataclass(frozen=True, kw_only=True)
+class FlockPhysics(Workflow):
+    """ensemble: the flock across its transitions. further: what is asked of ensembles made for it, ``ensembles.<part>``
+    of every one of ``PARTS``: slabs, long tori for the binodals; speed, read out often; from_ordered and from_random,
+    other starts on the torus of ``ensemble``; correlation, long series. physics: what is asked of them.
+    """
+
+    ensemble: Ensemble
+    further: Mapping[str, Ensemble] = field(default_factory=dict)
+    physics: PhysicsSettings
+
+    @property
+    def steps(self) -> int:
+        return 6
+
+    @property
+    def ensembles(self) -> dict[str, Ensemble]:
+        return {"ensemble": self.ensemble, **self.further}
+
+    def part(self, name: str) -> Ensemble:
+        """One of ``PARTS``; raises ``UserError`` if it is not there."""
+        found = self.further.get(f"ensembles.{name}")
+        if found is None:
+            raise UserError(
+                f"workflow=flock_physics asks for the ensemble {name}: give e.g. "
+                f"+ensemble@ensembles.{name}=aim_{name}, or experiment=aim_physics, which has all of them."
+            )
+        return found
+
+    def check(self) -> None:
+        """Raise ``UserError`` unless the system is a flock and every ensemble is there, on a torus that fits."""
+        system = self.ensemble.system
+        if "density" not in system.channels or "magnetisation" not in system.channels:
+            raise UserError(
+                f"{system.name} does not flock: workflow=flock_physics wants a system with a magnetisation and a "
+                "density, e.g. experiment=aim_physics."
+            )
+        for name in PARTS:
+            self.part(name)
+        for ensemble in self.ensembles.values():
+            if len(ensemble.tori) > 1:
+                raise UserError(f"the ensemble {ensemble.name} is on several tori, and one is wanted here: give one.")
+        (own,) = self.ensemble.tori
+        for name in ("from_ordered", "from_random"):
+            (torus,) = self.part(name).tori
+            if torus != own:
+                raise UserError(
+                    f"starts are compared on one torus, and ensembles.{name}.extents = {list(torus)} are not those of "
+                    f"the main ensemble: give ensembles.{name}.extents={list(own)}."
+                )
+
+    def prepare(self) -> None:
+        prepare_all(self.ensembles)
+
+    def run(self, run: Run) -> None:
+        """The six steps."""
+        from lattice_ml.workflows.flocks.bands import measure_bands
+        from lattice_ml.workflows.flocks.statistics import (
+            measure_correlations,
+            measure_fluctuations,
+            measure_hysteresis,
+        )
+
+        system, asked = self.ensemble.system, self.physics
+        run.results["system"] = system.parameters()
+        with run.step("sample", "sampling " + " and ".join(one.name for one in self.ensembles.values())):
+            sampled = self.sample(run)
+        main = sampled["ensemble"]
+        starts = [main, sampled["from_ordered"], sampled["from_random"]]
+        with open_loggers(self.logger, run, self.ensembles) as loggers:
             with run.step("bands", "finding binodals, speeds and widths of bands"):
-                measure_bands(config, run, sampled)
+                measure_bands(run, system, main, sampled["slabs"], sampled["speed"], asked.densities, self.seed)
             with run.step("fluctuations", "counting particles in boxes"):
-                measure_fluctuations(config, run, sampled)
+                measure_fluctuations(run, system, main, asked.temperatures, asked.cell)
             with run.step("hysteresis", "comparing start states"):
-                measure_hysteresis(config, run, sampled)
+                measure_hysteresis(run, system, starts, self.seed)
             with run.step("correlations", "measuring autocorrelation times"):
-                measure_correlations(config, run, sampled)
+                measure_correlations(run, self.part("correlation").system, sampled["correlation"], main)
             with run.step("report", "writing the report"):
                 tell(run.figures, STORY)
                 publish(loggers, run)
-        page = run.finish()
-        run.show_boundaries()
-        run.show_end(page)
 
-
-def require_flock(config: DictConfig) -> None:
-    """Raise ``UserError``, before any work, unless the system is a flock and every ensemble is there and sound."""
-    system = build_system(config.system, config.ensemble)
-    if "density" not in system.channels or "magnetisation" not in system.channels:
-        raise UserError(
-            f"{system.name} does not flock: workflow=flock_physics wants a system with a magnetisation and a density, "
-            "e.g. experiment=aim_physics."
-        )
-    further = config.get("ensembles") or {}
-    missing = [part for part in PARTS if further.get(part) is None]
-    if missing:
-        raise UserError(
-            f"workflow=flock_physics asks for the ensemble {missing[0]}: give e.g. "
-            f"+ensemble@ensembles.{missing[0]}=aim_{missing[0]}, or experiment=aim_physics, which has all of them."
-        )
-    for section in ensembles(config).values():
-        if is_family(section):
-            raise UserError(f"the ensemble {section.name} is on several tori, and one is wanted here: give one.")
-    for part in ("from_ordered", "from_random"):
-        torus, own = list(further[part].extents), list(config.ensemble.extents)
-        if torus != own:
-            raise UserError(
-                f"starts are compared on one torus, and ensembles.{part}.extents = {torus} are not those of the main "
-                f"ensemble: give ensembles.{part}.extents={own}."
-            )
-    for section in ensembles(config).values():
-        prepare_ensemble(config.system, config.sampler, section)  # last: it makes the store
-
-
-def sample(config: DictConfig, run: Run) -> dict[str, xr.Dataset]:
-    """Every ensemble by its part, the main one as ``ensemble``; the protocol of each goes into the results."""
-    from lattice_ml.workflows.common.protocol import protocol_of
-
-    found = {
-        name.removeprefix("ensembles."): build_family(config.system, config.sampler, section)
-        for name, section in ensembles(config).items()
-    }
-    run.results["protocol"] = {part: protocol_of(*datasets) for part, datasets in found.items()}
-    return {part: dataset for part, (dataset,) in found.items()}
+    def sample(self, run: Run) -> dict[str, xr.Dataset]:
+        """Every ensemble by its part, the main one as ``ensemble``; the protocol of each goes into the results."""
+        found = {role.removeprefix("ensembles."): one.sample_one() for role, one in self.ensembles.items()}
+        run.results["protocol"] = {part: protocol_of(dataset) for part, dataset in found.items()}
+        return found

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from omegaconf import DictConfig
 
 from lattice_ml.ensembles.store import points_of
 from lattice_ml.figures import save
@@ -23,11 +23,11 @@ from lattice_ml.phases.observed import observed
 from lattice_ml.phases.scan import standard_error
 from lattice_ml.report.numbers import with_error
 from lattice_ml.runs.run import Run
-from lattice_ml.workflows.common.protocol import on_torus
 
 if TYPE_CHECKING:
     import xarray as xr
 
+    from lattice_ml.systems.base import System
 
 COMPARED = {
     "order": r"order $\langle|\bar m|\rangle$",
@@ -42,14 +42,15 @@ LANES = 0.1
 BINS = 60
 
 
-def measure_fluctuations(config: DictConfig, run: Run, sampled: dict[str, xr.Dataset]) -> None:
-    """Density histograms of cells, and the exponent of number fluctuations, at the configured temperatures."""
-    dataset = sampled["ensemble"]
-    system = on_torus(config, dataset)
+def measure_fluctuations(
+    run: Run, system: System, dataset: xr.Dataset, temperatures: Sequence[float], cell: int
+) -> None:
+    """Density histograms of cells of ``cell`` sites along x and y, and the exponent of number fluctuations, at the
+    points of the ensemble that are nearest to the temperatures."""
     T = np.array([point[system.control] for point in points_of(dataset)])
-    chosen = sorted({int(np.argmin(np.abs(T - wanted))) for wanted in config.physics.temperatures})
+    chosen = sorted({int(np.argmin(np.abs(T - wanted))) for wanted in temperatures})
     density = [dataset["configurations"][k].sum("species").to_numpy().astype(np.int64) for k in chosen]
-    draw_histograms(run, T[chosen], density, config.physics.cell)
+    draw_histograms(run, T[chosen], density, cell)
     sides = box_sides(system.extents)
     # Where the torus has no two boxes that long, what there is.
     shortest = SHORTEST if sum(side >= SHORTEST for side in sides) > 1 else sides[0]
@@ -107,13 +108,14 @@ def draw_histograms(run: Run, T: np.ndarray, density: list[np.ndarray], cell: in
     )
 
 
-def measure_hysteresis(config: DictConfig, run: Run, sampled: dict[str, xr.Dataset]) -> None:
-    """Order, band and lanes from three starts; boundaries from two: the random one ends in lanes."""
-    parts = [sampled[name] for name in ("ensemble", "from_ordered", "from_random")]
-    system = on_torus(config, parts[0])
+def measure_hysteresis(run: Run, system: System, parts: Sequence[xr.Dataset], seed: int) -> None:
+    """Order, band and lanes from three starts; boundaries from two: the random one ends in lanes.
+
+    parts: ensembles on the torus of ``system``, from a band, ordered and random. seed: of the boundaries' errors.
+    """
     starts = [str(part.attrs["plan"]["protocol"]["start"]) for part in parts]
     seen = [observed(part, system) for part in parts]
-    for rows in boundaries_by_one_rule(parts[:2], system, [f"{start} start" for start in starts[:2]], config.seed):
+    for rows in boundaries_by_one_rule(parts[:2], system, [f"{start} start" for start in starts[:2]], seed):
         run.results["boundaries"] += rows
     metrics = run.results.setdefault("metrics", {})
     for start, values in zip(starts, seen, strict=True):
@@ -149,10 +151,11 @@ def measure_hysteresis(config: DictConfig, run: Run, sampled: dict[str, xr.Datas
     )
 
 
-def measure_correlations(config: DictConfig, run: Run, sampled: dict[str, xr.Dataset]) -> None:
-    """Autocorrelation times of the order parameter and of the band mode, beside the spacing of the main ensemble."""
-    dataset, main = sampled["correlation"], sampled["ensemble"]
-    system = on_torus(config, dataset)
+def measure_correlations(run: Run, system: System, dataset: xr.Dataset, main: xr.Dataset) -> None:
+    """Autocorrelation times of the order parameter and of the band mode, beside the spacing of the main ensemble.
+
+    dataset: long series on the torus of ``system``.
+    """
     seen = observed(dataset, system)
     T = np.asarray(dataset[system.control].values)
     step = np.diff(dataset["time"].values, axis=1)[:, 0]

@@ -51,7 +51,7 @@ def label(settings: DataSettings, system: System, ensemble: xr.Dataset, labels: 
         ensemble,
         system,
         np.broadcast_to(labels, shape),
-        batch_size=settings.batch_size,
+        batch_size=settings.batch_size or 64,
         split=list(settings.split),
         augment=settings.augmentation(),
         seed=seed,

@@ -62,7 +62,10 @@ class PhaseDiagram(Workflow):
     ckpt_path: Text | None = None
 
     trial_reads: ClassVar[tuple[str, ...]] = ("ensemble",)
-    steps = 6
+
+    @property
+    def steps(self) -> int:
+        return 6
 
     @property
     def ensembles(self) -> dict[str, Ensemble]:

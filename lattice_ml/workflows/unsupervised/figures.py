@@ -112,7 +112,7 @@ def draw_planes(folder: Path, principal: np.ndarray, ensemble: xr.Dataset, syste
     from lattice_ml.figures.phases import principal_planes
 
     control = np.asarray(ensemble[system.control].values)
-    arrays = {"principal": principal[:, :3], "T": np.repeat(control, len(principal) // len(control))}
+    arrays = {"principal": principal[:, :3], "control": np.repeat(control, len(principal) // len(control))}
     save(folder, "principal_planes", {**arrays, **_place(ensemble, system)}, principal_planes.draw)
     caption(
         folder,
@@ -132,7 +132,7 @@ def draw_curves(folder: Path, curves: CurveNumbers, ensemble: xr.Dataset, system
     save(
         folder,
         "principal_curves",
-        {"T": curves.control, **curves.arrays, **_place(ensemble, system)},
+        {"control": curves.control, **curves.arrays, **_place(ensemble, system)},
         principal_curves.draw,
     )
     caption(
@@ -164,7 +164,7 @@ def draw_projection(folder: Path, found: Projection, point: int, ensemble: xr.Da
             "field": found.field,
             "projected": found.projected,
             "components": found.components,
-            "T": float(ensemble[system.control].values[point]),
+            "control": float(ensemble[system.control].values[point]),
             **_place(ensemble, system),
         },
         back_projection.draw,
@@ -195,9 +195,9 @@ def draw_transitions(folder: Path, found: TransitionNumbers, ensemble: xr.Datase
         "transitions",
         {
             "transitions": pairs,
-            "found": column("umap", system.control),
+            "found": column("umap", "value"),
             "found_error": column("umap", "error"),
-            "truth": column("band", system.control),
+            "truth": column("band", "value"),
             "truth_error": column("band", "error"),
             "resampled": found.resampled,
             "bar": ALLOWED,
@@ -217,4 +217,5 @@ def draw_transitions(folder: Path, found: TransitionNumbers, ensemble: xr.Datase
 
 
 def _place(ensemble: xr.Dataset, system: System) -> dict[str, Any]:
-    return label_figures.place(points_of(ensemble)[0], system.control)
+    """Along which control parameter the scan lies, and where."""
+    return {"control_name": system.control, **label_figures.place(points_of(ensemble)[0], system.control)}

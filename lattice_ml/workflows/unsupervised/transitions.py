@@ -51,7 +51,7 @@ def describe_transitions(
     truth_found: Sequence[list[dict[str, Any]]],
     control: np.ndarray,
     replicas: int,
-    name: str = "T",
+    name: str,
 ) -> TransitionNumbers:
     """Both methods on the ensemble, with errors from the same resamplings of its replicas.
 
@@ -61,18 +61,18 @@ def describe_transitions(
     """
     transitions = [f"{a}|{b}" for a, b in zip(labels.phases, labels.phases[1:], strict=False)]
     correction = np.sqrt(replicas / (replicas - 1)) if replicas > 1 else np.nan
-    resampled = np.array([_temperatures(own.transitions if own else [], transitions, name) for own in found])
+    resampled = np.array([_values(own.transitions if own else [], transitions) for own in found])
     resampled = resampled.reshape(len(found), len(transitions))
-    true = np.array([_temperatures(own, transitions, name) for own in truth_found]).reshape(resampled.shape)
+    true = np.array([_values(own, transitions) for own in truth_found]).reshape(resampled.shape)
 
     rows, metrics, cells = [], {}, []
-    values = _temperatures(labels.transitions, transitions, name)
-    truths = _temperatures(truth, transitions, name)
+    values = _values(labels.transitions, transitions)
+    truths = _values(truth, transitions)
     for k, transition in enumerate(transitions):
         own = next(row for row in labels.transitions if row["transition"] == transition)
         spread = _deviation(resampled[:, k]) * correction
-        if own[name] is not None and np.isfinite(spread):
-            own = own | {"error": float(np.hypot(spread, _spacing(control, own[name]) / np.sqrt(12)))}
+        if own["value"] is not None and np.isfinite(spread):
+            own = own | {"error": float(np.hypot(spread, _spacing(control, own["value"]) / np.sqrt(12)))}
         rows.append(own)
         rows += [row for row in truth if row["transition"] == transition]
         shift = values[k] - truths[k]
@@ -86,7 +86,7 @@ def describe_transitions(
         cells.append(
             [
                 named(transition),
-                quantity({"value": own[name], "error": own["error"]}),
+                quantity({"value": own["value"], "error": own["error"]}),
                 quantity({"value": _plain(truths[k]), "error": _truth_error(truth, transition)}),
                 quantity({"value": _plain(shift), "error": _plain(error)}),
                 "–" if inside is None else "yes" if inside else "no",
@@ -149,8 +149,8 @@ def describe_groups(
     return GroupNumbers(told, metrics, table)
 
 
-def _temperatures(rows: Sequence[dict[str, Any]], transitions: Sequence[str], name: str) -> np.ndarray:
-    known = {row["transition"]: row[name] for row in rows}
+def _values(rows: Sequence[dict[str, Any]], transitions: Sequence[str]) -> np.ndarray:
+    known = {row["transition"]: row["value"] for row in rows}
     return np.array([np.nan if known.get(one) is None else known[one] for one in transitions], dtype=np.float64)
 
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -11,23 +13,42 @@ import optuna
 import pytest
 import torch
 from hydra import compose, initialize_config_dir
-from omegaconf import DictConfig
 
-from lattice_ml.cli.config import CONF
+from lattice_ml.cli.config import CONF, plain_of
+from lattice_ml.cli.sweep import Composer, settings_of
 from lattice_ml.ground.errors import UserError
 from lattice_ml.ground.files import Taken
 from lattice_ml.report.folder import published
+from lattice_ml.runs.run import Place
 from lattice_ml.search import finalists as room
 from lattice_ml.search.finalist_scores import BEYOND, TEST, VALIDATION, count_parameters, read_scores
-from lattice_ml.search.finalists import finalists, folder_of, ranked, retrain, runs_of
+from lattice_ml.search.finalists import finalists, ranked, retrain, runs_of
 from lattice_ml.search.outcome import OUTCOME, OVERRIDES, Outcome
+from lattice_ml.search.settings import Sweep
 
 
 @pytest.fixture
-def config(tmp_path: Path) -> Any:
-    """A sweep's configuration, while Hydra runs."""
+def settings(tmp_path: Path) -> Any:
+    """A sweep's settings, while Hydra runs."""
     with initialize_config_dir(str(CONF), version_base="1.3"):
-        yield compose("sweep", ["search=toy", "study=s", f"paths.runs={tmp_path}", "finalists=2", "retrain=3"])
+        words = ["search=toy", "study=s", f"paths.runs={tmp_path}", "finalists=2", "retrain=3"]
+        yield settings_of(plain_of(compose("sweep", words)))
+
+
+@pytest.fixture
+def composer(settings: Sweep) -> Composer:
+    """Makes real jobs of words."""
+    return Composer(settings.paths, trusted=False)
+
+
+def performing(composer: Composer, act: Callable[[Place], Any]) -> Any:
+    """Makes jobs that do something else than to train."""
+
+    def compose_job(words: list[str], name: str, id: str = "auto") -> Any:
+        job = composer(words, name, id)
+        return SimpleNamespace(workflow=job.workflow, place=job.place, perform=lambda: act(job.place))
+
+    return compose_job
 
 
 def a_study(*values: tuple[float, ...]) -> optuna.Study:
@@ -43,22 +64,26 @@ def a_study(*values: tuple[float, ...]) -> optuna.Study:
     return study
 
 
-def test_the_best_trials_are_retrained_and_the_references_beside_them(config: DictConfig, tmp_path: Path) -> None:
-    found = finalists(config, a_study((3.0,), (1.0,), (2.0,)))
+def test_the_best_trials_are_retrained_and_the_references_beside_them(
+    settings: Sweep, composer: Composer, tmp_path: Path
+) -> None:
+    found = finalists(settings, a_study((3.0,), (1.0,), (2.0,)))
     assert [finalist.name for finalist in found] == ["trial-0001", "trial-0002", "reference-paper"]
     assert found[0].words[-2:] == ["task.lr=2e-3", "survey.extents=[[6,2],[8,4],[9,5]]"]
-    assert found[2].words[: len(config.search.experiment)] == list(config.search.experiment)
-    (run,) = runs_of(config, found[0])
-    assert folder_of(run) == tmp_path / "s-finalists" / "trial-0001-x3"
-    assert (run.data.members, run.task.lr, run.survey.extents[0]) == (3, 0.002, [6, 2])
-    assert run.seed == 1, "other instances than the trial's, which was chosen for how they did"
-    config.finalists = 0
-    assert finalists(config, a_study((3.0,))) == []
+    assert found[2].words[: len(settings.search.experiment)] == settings.search.experiment
+    (run,) = runs_of(settings, composer, found[0])
+    assert run.place.folder == tmp_path / "s-finalists" / "trial-0001-x3"
+    workflow: Any = run.workflow
+    assert (workflow.data.members, workflow.task.settings["lr"], workflow.survey.tori[0]) == (3, 0.002, (6, 2))
+    assert workflow.seed == 1, "other instances than the trial's, which was chosen for how they did"
+    assert finalists(settings.model_copy(update={"finalists": 0}), a_study((3.0,))) == []
 
 
-def test_a_net_that_trains_alone_has_a_run_for_each_seed(config: DictConfig) -> None:
-    runs = runs_of(config, room.Finalist("trial-0000", ["experiment=aim_toy", "seed=5"], 0))
-    assert [(run.run.id, run.seed) for run in runs] == [(f"trial-0000-seed{seed}", seed) for seed in (6, 7, 8)]
+def test_a_net_that_trains_alone_has_a_run_for_each_seed(settings: Sweep, composer: Composer) -> None:
+    runs = runs_of(settings, composer, room.Finalist("trial-0000", ["experiment=aim_toy", "seed=5"], 0))
+    assert [(run.place.id, run.workflow.seed) for run in runs] == [
+        (f"trial-0000-seed{seed}", seed) for seed in (6, 7, 8)
+    ]
 
 
 def test_of_two_objectives_the_front_counts() -> None:
@@ -66,36 +91,40 @@ def test_of_two_objectives_the_front_counts() -> None:
     assert [trial.number for trial in front] == [1, 3, 0]
 
 
-def test_each_run_is_trained_by_one_process_and_waited_for_by_the_others(config, tmp_path: Path, monkeypatch) -> None:
+def test_each_run_is_trained_by_one_process_and_waited_for_by_the_others(
+    settings: Sweep, composer: Composer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The first is another process's until it is asked for again; the second fails; the third is there already."""
     asked: list[str] = []
 
-    def workflow(run: DictConfig) -> None:
-        asked.append(run.run.id)
-        if run.run.id.startswith("trial-0001") and len(asked) < 3:
+    def act(place: Place) -> None:
+        asked.append(place.id)
+        if place.id.startswith("trial-0001") and len(asked) < 3:
             raise Taken("another process is at work")
-        if run.run.id.startswith("trial-0002"):
+        if place.id.startswith("trial-0002"):
             raise UserError("training diverged")
-        folder_of(run).mkdir(parents=True)
-        (folder_of(run) / "report.html").touch()
+        place.folder.mkdir(parents=True)
+        (place.folder / "report.html").touch()
 
-    monkeypatch.setattr(room, "find_workflow", lambda target: workflow)
     monkeypatch.setattr(room, "LOOK", 0.0)
     there = tmp_path / "s-finalists" / "reference-paper-x3"
     there.mkdir(parents=True)
     (there / "report.html").touch()
     study = a_study((3.0,), (1.0,), (2.0,))
-    retrain(config, study)
+    retrain(settings, performing(composer, act), study)
     assert asked == ["trial-0001-x3", "trial-0002-x3", "trial-0001-x3"]
-    retrain(config, study)
+    retrain(settings, performing(composer, act), study)
     assert asked[3:] == ["trial-0002-x3"], "what failed is tried again, what is finished is not"
 
 
-def test_words_that_do_not_compose_are_told_before_any_training(config: DictConfig, monkeypatch) -> None:
-    monkeypatch.setattr(room, "find_workflow", lambda target: pytest.fail("something was trained"))
-    config.search.final = ["task.lr=fast"]
-    with pytest.raises(UserError, match=r"task\.lr"):
-        retrain(config, a_study((1.0,)))
+@pytest.mark.parametrize(("word", "said"), [("task.lr=fast", r"task\.lr"), ("task.speed=1", "no setting 'task.speed'")])
+def test_words_that_do_not_compose_are_told_before_any_training(
+    settings: Sweep, composer: Composer, word: str, said: str
+) -> None:
+    search = settings.search.model_copy(update={"final": [word]})
+    untouched = performing(composer, lambda place: pytest.fail("something was trained"))
+    with pytest.raises(UserError, match=said):
+        retrain(settings.model_copy(update={"search": search}), untouched, a_study((1.0,)))
 
 
 SYSTEM = {"name": "complex_scalar", "extents": [8, 8], "lam": 1.0}

@@ -11,17 +11,15 @@ from hydra import compose, initialize_config_dir
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from omegaconf import OmegaConf
 
-from lattice_ml.cli.config import CONF, validate
+from lattice_ml.cli.config import CONF, plain_of, validate
+from lattice_ml.cli.sweep import settings_of
 from lattice_ml.ground.errors import UserError
 from lattice_ml.search.outcome import Infeasible
 from lattice_ml.search.space import check_space, draw, written
-from lattice_ml.workflows.nets import CompareNets
 from lattice_ml.workflows.nets import trial as net_trial
 from lattice_ml.workflows.phase_diagram import PhaseDiagram
 from lattice_ml.workflows.phase_diagram import trial as phase_trial
-from lattice_ml.workflows.workflow import Workflow
 
 SEARCHES = sorted(path.stem for path in (CONF / "search").glob("*.yaml"))
 EVERYTHING = """
@@ -176,26 +174,18 @@ def test_a_space_that_cannot_be_drawn_from_is_refused_in_one_sentence(yaml_text:
 def test_what_a_search_draws_are_nets_of_its_experiment(search: str) -> None:
     """Most draws can be trained; finalists and references compose as well."""
     with initialize_config_dir(str(CONF), version_base="1.3"):
-        sweep = compose("sweep", [f"search={search}", f"study={search}"])
-        chosen: Any = OmegaConf.to_container(sweep.search, resolve=True)
-        check_space(chosen["space"])
-        drawn = [draw(chosen["space"], trial) for trial in trials(8)]
-        workflows = [validate(compose("train", [*chosen["experiment"], *words])).workflow for words in drawn]
-        for words in (drawn[0], *chosen.get("references", {}).values()):
-            validate(compose("train", [*chosen["experiment"], *words, *chosen.get("final", [])]))
+        chosen = settings_of(plain_of(compose("sweep", [f"search={search}", f"study={search}"]))).search
+        check_space(chosen.space)
+        drawn = [draw(chosen.space, trial) for trial in trials(8)]
+        for words in (drawn[0], *(chosen.references or {}).values()):
+            validate(compose("train", [*chosen.experiment, *words, *chosen.final])).check_classes()
+        workflows: list[Any] = [validate(compose("train", [*chosen.experiment, *words])).workflow for words in drawn]
     refused = []
     for workflow in workflows:
         try:
-            feasible(workflow, chosen["max_parameters"])
+            trial = phase_trial if isinstance(workflow, PhaseDiagram) else net_trial
+            trial.feasible(workflow, workflow.ensemble.system, chosen.max_parameters)
         except Infeasible as error:
             refused.append(str(error))
     assert all("parameters where at most" in why for why in refused), "the layers of a search fit each other"
     assert len(refused) < 6
-
-
-def feasible(workflow: Workflow, limit: int) -> None:
-    if isinstance(workflow, PhaseDiagram):
-        phase_trial.feasible(workflow, workflow.ensemble.system, limit)
-    else:
-        assert isinstance(workflow, CompareNets)
-        net_trial.feasible(workflow, workflow.ensemble.system, limit)

@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 import torch
 import xarray as xr
-from lattice_ml.cli.runtime import build
+import yaml
 from lightning.pytorch.callbacks import ModelCheckpoint
-from omegaconf import OmegaConf
 from torch.nn import functional as F
 
+from lattice_ml.cli.recipes import with_recipes
 from lattice_ml.data.augment import TorusShift
 from lattice_ml.data.datamodule import EnsembleData
 from lattice_ml.ground.errors import UserError
@@ -216,9 +216,9 @@ def test_a_net_of_other_outputs_is_refused():
 
 
 def test_a_configuration_builds_it():
-    section = OmegaConf.load(CONF / "task" / "classify_committee.yaml")
+    section = yaml.safe_load((CONF / "task" / "classify_committee.yaml").read_text())
     del section["defaults"]
-    task = build(section, net=Committee.initialise(cells, 2, seed=0), system=SYSTEM, l2=0.2)
+    task = with_recipes(section, False)(net=Committee.initialise(cells, 2, seed=0), system=SYSTEM, l2=0.2)
     assert isinstance(task, ClassifyCommittee)
     assert (task.l2, task.lr, task.schedule, task.amsgrad) == (0.2, 1e-3, "constant", False)
 

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import xarray as xr
 
+from lattice_ml.ground.boundary_rows import entry
 from lattice_ml.phases.label import Labels
 from lattice_ml.systems.active_ising.physics import ActiveIsing
 from lattice_ml.workflows.committee.parts import Judged, Part
@@ -37,7 +38,7 @@ def said(*members: list[tuple[float, float]]) -> np.ndarray:
 
 def truth(rho0: float, *crossings: float) -> list[dict]:
     return [
-        {"rho0": rho0, "transition": transition, "T": at, "error": 0.01, "method": "band"}
+        {"rho0": rho0, **entry(transition, "T", "band"), "value": at, "error": 0.01}
         for transition, at in zip(("L|L+G", "L+G|G"), crossings, strict=True)
     ]
 
