@@ -31,7 +31,8 @@ from lattice_ml.systems.active_ising import event_driven, random_sequential
 from lattice_ml.systems.active_ising.physics import ActiveIsing
 from lattice_ml.systems.active_ising.sampler import ActiveIsingSampler
 from lattice_ml.systems.active_ising.start import start_state
-from lattice_ml.systems.base import Lane, Point
+from lattice_ml.systems.base import Point
+from lattice_ml.systems.sampler import Lane
 
 TEMPERATURES = (0.2, 0.3, 0.55, 0.9)
 REQUIRED = (30.0, 7.0, 2.5, 2.5)

@@ -24,9 +24,9 @@ from typing import Any
 import numpy as np
 import torch
 import xarray as xr
-from lattice_ml.cli.runtime import build
-from omegaconf import OmegaConf
+import yaml
 
+from lattice_ml.cli.recipes import with_recipes
 from lattice_ml.data.datamodule import EnsembleData
 from lattice_ml.data.resident import IndexBatch
 from lattice_ml.nets.committee import Committee
@@ -46,14 +46,16 @@ def data(augmentation: str) -> EnsembleData:
     states = np.random.default_rng(0).poisson(1.5, (81, 5, 2, 2, L, L)).astype(np.uint16)
     dataset = xr.Dataset({"configurations": (("point", "replica", "sample", "species", "x", "y"), states)})
     labels = np.repeat(np.arange(81) // 27, 10).reshape(81, 5, 2)
-    section: Any = OmegaConf.load(CONF / "data" / f"{augmentation}.yaml")
-    return EnsembleData(dataset, SYSTEM, labels, batch_size=BATCH, augment=build(section.augment))
+    section = yaml.safe_load((CONF / "data" / f"{augmentation}.yaml").read_text())
+    return EnsembleData(
+        dataset, SYSTEM, labels, batch_size=BATCH, augment=with_recipes(section["augment"], trusted=False)()
+    )
 
 
 def committee(model: str, members: int, unit: torch.Tensor) -> ClassifyCommittee:
-    section: Any = OmegaConf.load(CONF / "model" / f"{model}.yaml")
+    recipe: Any = with_recipes(yaml.safe_load((CONF / "model" / f"{model}.yaml").read_text()), trusted=False)
     net = Committee.initialise(
-        lambda: build(section, in_channels=len(SYSTEM.channels), extents=(L, L), classes=len(SYSTEM.phases)), members, 0
+        lambda: recipe(in_channels=len(SYSTEM.channels), extents=(L, L), classes=len(SYSTEM.phases)), members, 0
     )
     task = ClassifyCommittee(net, SYSTEM, l2=1e-4)
     task.unit.copy_(unit)

@@ -27,7 +27,7 @@ from lattice_ml.systems.active_ising.event_driven import EventDriven
 from lattice_ml.systems.active_ising.physics import ActiveIsing
 from lattice_ml.systems.active_ising.start import start_state
 from lattice_ml.systems.active_ising.sublattice import Sublattice
-from lattice_ml.systems.base import Lane
+from lattice_ml.systems.sampler import Lane
 
 RESULT = Path(__file__).parents[1] / "docs" / "domain_bias.npz"
 OBSERVABLES = ("order", "minority", "density_band")

@@ -18,12 +18,12 @@ import numpy as np
 
 from lattice_ml.ground.autocorrelation import integrated_time
 from lattice_ml.kernels.device import Cpu
-from lattice_ml.systems.base import Lane
 from lattice_ml.systems.complex_scalar.fluxes import L_T
 from lattice_ml.systems.complex_scalar.hybrid import Hybrid
 from lattice_ml.systems.complex_scalar.physics import ComplexScalar
 from lattice_ml.systems.complex_scalar.pilot import pilot
 from lattice_ml.systems.complex_scalar.worm import Worms
+from lattice_ml.systems.sampler import Lane
 
 POINTS = ("8x8:1.0", "8x8:1.5", "60x4:1.0", "60x4:1.25", "60x4:1.5", "32x32:1.5")
 LANES, UPDATES, WAITING = 8, 512, 128

@@ -27,10 +27,10 @@ from lattice_ml.systems.active_ising.physics import ActiveIsing
 from lattice_ml.systems.active_ising.random_sequential import RandomSequential
 from lattice_ml.systems.active_ising.start import start_state
 from lattice_ml.systems.active_ising.sublattice import Sublattice
-from lattice_ml.systems.base import Lane
 from lattice_ml.systems.ising.checkerboard import Checkerboard
 from lattice_ml.systems.ising.physics import Ising
 from lattice_ml.systems.ising.start import start_state as spins
+from lattice_ml.systems.sampler import Lane
 
 TURNS = 5
 

@@ -24,8 +24,8 @@ from lattice_ml.kernels.domains import cut
 from lattice_ml.systems.active_ising import event_driven, random_sequential, sublattice
 from lattice_ml.systems.active_ising.physics import ActiveIsing
 from lattice_ml.systems.active_ising.start import start_state
-from lattice_ml.systems.base import Lane
 from lattice_ml.systems.ising import checkerboard
+from lattice_ml.systems.sampler import Lane
 
 HBM, SECTOR = 3000.0, 32  # bytes per ns; bytes that one random access moves, each way
 ISSUE = 132 * 4 * 32 * 1.755  # instructions of threads per ns

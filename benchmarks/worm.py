@@ -32,12 +32,12 @@ from lattice_ml.ensembles.generate import available_cores
 from lattice_ml.ground.autocorrelation import integrated_time
 from lattice_ml.kernels import rng
 from lattice_ml.kernels.device import Cpu
-from lattice_ml.systems.base import Lane
 from lattice_ml.systems.complex_scalar.links import draw
 from lattice_ml.systems.complex_scalar.physics import ComplexScalar
 from lattice_ml.systems.complex_scalar.sampler import ComplexScalarSampler
 from lattice_ml.systems.complex_scalar.weights import largest_f, log_weights
 from lattice_ml.systems.complex_scalar.worm import Worms
+from lattice_ml.systems.sampler import Lane
 
 ETA = 4.01
 CASES = (((60, 4), 1.0), ((60, 4), 1.25), ((8, 8), 1.0), ((64, 64), 1.0), ((64, 64), 1.5))

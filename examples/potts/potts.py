@@ -10,7 +10,8 @@ from dataclasses import dataclass
 import numpy as np
 from numba import njit
 
-from lattice_ml.systems.base import Sampler, System
+from lattice_ml.systems.base import System
+from lattice_ml.systems.sampler import Sampler
 
 
 @dataclass(frozen=True)

@@ -18,8 +18,9 @@ from lattice_ml.ensembles.plan import DIGITS
 from lattice_ml.ground.errors import UserError
 from lattice_ml.ground.files import disk_errors
 from lattice_ml.ground.ranges import Positive, Settings
-from lattice_ml.systems.base import Lane, Point, Sampler, System
+from lattice_ml.systems.base import Point, System
 from lattice_ml.systems.channels import channels_of
+from lattice_ml.systems.sampler import Lane, Sampler
 
 SHOWN = 2
 """Channels that a film shows, the system's first."""

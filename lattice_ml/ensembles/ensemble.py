@@ -21,7 +21,8 @@ if TYPE_CHECKING:
     import xarray as xr
 
     from lattice_ml.ensembles.shard import Shard
-    from lattice_ml.systems.base import Sampler, System
+    from lattice_ml.systems.base import System
+    from lattice_ml.systems.sampler import Sampler
 
 
 @dataclass(frozen=True)

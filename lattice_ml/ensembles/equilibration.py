@@ -23,7 +23,8 @@ from lattice_ml.ensembles.store import open_ensemble, points_of
 from lattice_ml.ground.atomic import disk_errors
 from lattice_ml.ground.errors import UserError
 from lattice_ml.ground.files import write_file
-from lattice_ml.systems.base import Point, Sampler, System
+from lattice_ml.systems.base import Point, System
+from lattice_ml.systems.sampler import Sampler
 
 SCHEMA = "lattice_ml.equilibration/1"
 SIGNIFICANCE = 1e-3

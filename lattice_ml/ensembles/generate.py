@@ -28,7 +28,8 @@ from lattice_ml.ensembles.shard import Shard
 from lattice_ml.ensembles.store import done_chunks, open_configurations, prepare_store
 from lattice_ml.ground.atomic import disk_errors, lock, remove_partials
 from lattice_ml.ground.errors import UserError
-from lattice_ml.systems.base import Lane, Sampler, System, Tick
+from lattice_ml.systems.base import System
+from lattice_ml.systems.sampler import Lane, Sampler, Tick
 
 LOOK_EVERY = 1.0
 """Seconds between looks at what the other workers have done, for a worker with nothing to do."""

@@ -22,7 +22,8 @@ from zarr.storage import MemoryStore
 
 import lattice_ml
 from lattice_ml.ensembles.plan import Plan
-from lattice_ml.systems.base import Sampler, System
+from lattice_ml.systems.base import System
+from lattice_ml.systems.sampler import Sampler
 
 KIND, VERSION = "lattice_ml.ensemble", 1
 DIMENSIONS = ("point", "replica", "sample", "species", "x", "y")

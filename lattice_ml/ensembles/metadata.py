@@ -14,7 +14,8 @@ from lattice_ml.ensembles.layout import DIMENSIONS, KIND, VERSION, identity
 from lattice_ml.ensembles.plan import Plan
 from lattice_ml.ground.atomic import LOCK
 from lattice_ml.ground.errors import UserError
-from lattice_ml.systems.base import Sampler, System
+from lattice_ml.systems.base import System
+from lattice_ml.systems.sampler import Sampler
 
 DTYPES = frozenset(f"{kind}{bits}" for kind in ("int", "uint") for bits in (8, 16, 32, 64)) | {"float32", "float64"}
 CODECS = frozenset({"bytes", "blosc", "zstd", "gzip", "crc32c"})

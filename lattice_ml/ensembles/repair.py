@@ -20,7 +20,8 @@ from lattice_ml.ensembles.store import done_chunks
 from lattice_ml.ground.atomic import disk_errors, lock, remove_partials
 from lattice_ml.ground.errors import UserError
 from lattice_ml.ground.files import write_file
-from lattice_ml.systems.base import Sampler, System
+from lattice_ml.systems.base import System
+from lattice_ml.systems.sampler import Sampler
 
 NAMED = 6
 """Broken objects that are named one by one."""

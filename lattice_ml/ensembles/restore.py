@@ -18,7 +18,8 @@ from lattice_ml.ensembles.layout import empty_ensemble
 from lattice_ml.ensembles.metadata import PROVENANCE, require_same, require_version
 from lattice_ml.ensembles.plan import Plan
 from lattice_ml.ground.errors import UserError
-from lattice_ml.systems.base import Sampler, System
+from lattice_ml.systems.base import System
+from lattice_ml.systems.sampler import Sampler
 
 FIXED = ("shape", "data_type", "chunk_grid", "chunk_key_encoding", "fill_value", "dimension_names", "node_type")
 """Of an array's metadata, what nobody may write in another way. Its codecs are ours of today, or those without

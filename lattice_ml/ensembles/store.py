@@ -20,7 +20,8 @@ from lattice_ml.ensembles.plan import Plan
 from lattice_ml.ground.atomic import LOCK, AtomicStore, disk_errors, lock, remove_partials
 from lattice_ml.ground.errors import UserError
 from lattice_ml.ground.files import write_file
-from lattice_ml.systems.base import Sampler, System
+from lattice_ml.systems.base import System
+from lattice_ml.systems.sampler import Sampler
 
 
 def prepare_store(path: str | Path, system: System, sampler: Sampler, plan: Plan) -> None:

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from lattice_ml.ground.errors import UserError
-from lattice_ml.systems.base import Point, Sampler, System
+from lattice_ml.systems.base import Point, System
 from lattice_ml.systems.channels import channels_of, embedded_channels, state_tensor
 from lattice_ml.systems.check_sampling import (
     Trial,
@@ -25,6 +25,7 @@ from lattice_ml.systems.check_sampling import (
     not_plain,
 )
 from lattice_ml.systems.families import width
+from lattice_ml.systems.sampler import Sampler
 
 DTYPES = ("uint8", "int8", "uint16", "int16", "int32", "float32", "float64")
 CLOSE: dict[str, Any] = {"rtol": 1e-5, "atol": 1e-6}

@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 
 from lattice_ml.ground.errors import UserError
-from lattice_ml.systems.base import Lane, Point, Sampler, System
+from lattice_ml.systems.base import Point, System
+from lattice_ml.systems.sampler import Lane, Sampler
 
 BAD_TIMES = ((4.0, 4.0), (8.0, 4.0), (-4.0, 4.0))
 

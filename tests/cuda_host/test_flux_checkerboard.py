@@ -10,11 +10,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lattice_ml.kernels.device import Cpu
-from lattice_ml.systems.base import Lane
 from lattice_ml.systems.complex_scalar.checkerboard import Checkerboard
 from lattice_ml.systems.complex_scalar.hybrid import Hybrid
 from lattice_ml.systems.complex_scalar.physics import ComplexScalar
 from lattice_ml.systems.complex_scalar.start import start_state
+from lattice_ml.systems.sampler import Lane
 
 pytestmark = pytest.mark.cuda_host
 

@@ -12,13 +12,13 @@ from hypothesis import strategies as st
 
 from lattice_ml.systems.active_ising.physics import ActiveIsing
 from lattice_ml.systems.active_ising.sampler import ALGORITHMS, ActiveIsingSampler
-from lattice_ml.systems.base import Lane
 from lattice_ml.systems.complex_scalar import open_worms, worm
 from lattice_ml.systems.complex_scalar.physics import ComplexScalar
 from lattice_ml.systems.complex_scalar.pilot import Pilot
 from lattice_ml.systems.complex_scalar.sampler import ComplexScalarSampler
 from lattice_ml.systems.ising.physics import Ising
 from lattice_ml.systems.ising.sampler import IsingSampler
+from lattice_ml.systems.sampler import Lane
 
 pytestmark = pytest.mark.cuda_host
 

@@ -10,12 +10,12 @@ from lattice_ml.ensembles.store import done_chunks, open_ensemble
 from lattice_ml.kernels.device import to_torch
 from lattice_ml.systems.active_ising.physics import ActiveIsing
 from lattice_ml.systems.active_ising.sampler import ActiveIsingSampler
-from lattice_ml.systems.base import Lane
 from lattice_ml.systems.complex_scalar.physics import ComplexScalar
 from lattice_ml.systems.complex_scalar.pilot import Pilot
 from lattice_ml.systems.complex_scalar.sampler import ComplexScalarSampler
 from lattice_ml.systems.ising.physics import Ising
 from lattice_ml.systems.ising.sampler import IsingSampler
+from lattice_ml.systems.sampler import Lane
 
 pytestmark = pytest.mark.cuda_host
 

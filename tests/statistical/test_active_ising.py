@@ -15,7 +15,7 @@ from lattice_ml.kernels.lattice import mirror
 from lattice_ml.systems.active_ising.flip_chain import LOW16, TICKS, FlipRates, advance, flip_batch
 from lattice_ml.systems.active_ising.physics import ActiveIsing
 from lattice_ml.systems.active_ising.sampler import ActiveIsingSampler
-from lattice_ml.systems.base import Lane
+from lattice_ml.systems.sampler import Lane
 
 pytestmark = pytest.mark.statistical
 

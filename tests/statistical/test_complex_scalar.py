@@ -13,10 +13,10 @@ from scipy.stats import chi2
 from statistical.flux_transfer import exact, sector
 
 from lattice_ml.kernels.device import Cpu
-from lattice_ml.systems.base import Lane
 from lattice_ml.systems.complex_scalar.physics import ComplexScalar
 from lattice_ml.systems.complex_scalar.start import start_state
 from lattice_ml.systems.complex_scalar.worm import Worms
+from lattice_ml.systems.sampler import Lane
 
 pytestmark = pytest.mark.statistical
 

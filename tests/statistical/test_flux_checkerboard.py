@@ -16,13 +16,13 @@ from lattice_ml.ensembles.plan import Protocol, plan_grid
 from lattice_ml.ground.autocorrelation import integrated_time
 from lattice_ml.ground.errors import UserError
 from lattice_ml.kernels.device import Cpu
-from lattice_ml.systems.base import Lane
 from lattice_ml.systems.complex_scalar.hybrid import SWEEPS, Hybrid
 from lattice_ml.systems.complex_scalar.physics import ComplexScalar
 from lattice_ml.systems.complex_scalar.pilot import LEAST_ACCEPTANCE, pilot
 from lattice_ml.systems.complex_scalar.sampler import ComplexScalarSampler
 from lattice_ml.systems.complex_scalar.start import start_state
 from lattice_ml.systems.complex_scalar.worm import Worms
+from lattice_ml.systems.sampler import Lane
 
 pytestmark = pytest.mark.statistical
 

@@ -10,10 +10,10 @@ from functools import cache
 import numpy as np
 import pytest
 
-from lattice_ml.systems.base import Lane
 from lattice_ml.systems.ising import onsager
 from lattice_ml.systems.ising.physics import Ising
 from lattice_ml.systems.ising.sampler import IsingSampler
+from lattice_ml.systems.sampler import Lane
 
 pytestmark = pytest.mark.statistical
 

@@ -56,8 +56,8 @@ def test_a_sampled_lattice_agrees_with_the_histogram() -> None:
 
     24 bins of equal occupation and 6 temperatures: the histogram's bias, (24 - 1)(6 - 1) / 2n, is taken off.
     """
-    from lattice_ml.systems.base import Lane
     from lattice_ml.systems.ising.sampler import IsingSampler
+    from lattice_ml.systems.sampler import Lane
 
     system, temperatures = Ising((32, 32)), (1.8, 2.1, 2.3, 2.5, 2.8, 3.2)
     times = [float(t) for t in range(300, 300 + 25 * 50, 50)]

@@ -8,7 +8,7 @@ from lattice_ml.phases.embed import embed
 from lattice_ml.phases.label import name_clusters
 from lattice_ml.systems.active_ising.physics import ActiveIsing
 from lattice_ml.systems.active_ising.sampler import ActiveIsingSampler
-from lattice_ml.systems.base import Lane
+from lattice_ml.systems.sampler import Lane
 
 # Well inside the phases: at rho0 = 3 and Lx = 81 the band lives between T = 0.42 and T = 0.63 or so.
 SCAN = {"L": (0.24, 0.30, 0.36), "L+G": (0.48, 0.52, 0.56), "G": (0.70, 0.80, 0.90)}

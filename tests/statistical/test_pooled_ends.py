@@ -11,10 +11,10 @@ import pytest
 import torch
 
 from lattice_ml.nets.lattice_cnn import LatticeCNN
-from lattice_ml.systems.base import Lane
 from lattice_ml.systems.complex_scalar.fluxes import K_T, K_X, divergence
 from lattice_ml.systems.complex_scalar.physics import ComplexScalar
 from lattice_ml.systems.complex_scalar.sampler import ComplexScalarSampler
+from lattice_ml.systems.sampler import Lane
 
 pytestmark = pytest.mark.statistical
 

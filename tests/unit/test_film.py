@@ -10,7 +10,7 @@ from lattice_ml.cli.film import shoot, trajectory
 from lattice_ml.cli.sample import check_sampling
 from lattice_ml.figures.archive import load
 from lattice_ml.ground.errors import UserError
-from lattice_ml.systems.base import Lane
+from lattice_ml.systems.sampler import Lane
 
 SHORT = (
     "movie=true",

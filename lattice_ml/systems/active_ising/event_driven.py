@@ -49,7 +49,7 @@ from lattice_ml.systems.active_ising.flip_chain import (
     unpack,
 )
 from lattice_ml.systems.active_ising.physics import ActiveIsing
-from lattice_ml.systems.base import Lane, Tick
+from lattice_ml.systems.sampler import Lane, Tick
 
 SWEEP = 4
 """Units of time between two sweeps that advance every chain: a site's age stays below 2^31 ticks."""

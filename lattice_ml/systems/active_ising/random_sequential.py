@@ -28,7 +28,7 @@ from lattice_ml.kernels import rng
 from lattice_ml.kernels.device import Device, Kernel
 from lattice_ml.kernels.lattice import steps_by_edge
 from lattice_ml.systems.active_ising.physics import ActiveIsing
-from lattice_ml.systems.base import Lane, Tick
+from lattice_ml.systems.sampler import Lane, Tick
 
 TICKS = 2**40
 """Ticks per unit of time."""

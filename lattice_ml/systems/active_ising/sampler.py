@@ -13,7 +13,8 @@ from lattice_ml.ground.ranges import Positive
 from lattice_ml.kernels.device import THREADS_TO_FILL, Where, open_device
 from lattice_ml.kernels.domains import cut
 from lattice_ml.systems.active_ising.physics import ActiveIsing
-from lattice_ml.systems.base import Lane, Point, Sampler, Tick
+from lattice_ml.systems.base import Point
+from lattice_ml.systems.sampler import Lane, Sampler, Tick
 
 if TYPE_CHECKING:
     from lattice_ml.systems.active_ising.event_driven import EventDriven

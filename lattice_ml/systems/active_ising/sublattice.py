@@ -46,7 +46,7 @@ from lattice_ml.systems.active_ising.flip_chain import (
     unpack,
 )
 from lattice_ml.systems.active_ising.physics import ActiveIsing
-from lattice_ml.systems.base import Lane, Tick
+from lattice_ml.systems.sampler import Lane, Tick
 
 WINDOWS = 16  # between two looks at whether a site has outgrown the tables
 

@@ -36,12 +36,12 @@ from numba import njit
 
 from lattice_ml.kernels import rng
 from lattice_ml.kernels.device import Device, Kernel
-from lattice_ml.systems.base import Lane
 from lattice_ml.systems.complex_scalar.checkerboard_updates import UNIT, lines, links, measure_f, plaquettes
 from lattice_ml.systems.complex_scalar.colours import SPACE, TIME, link_colours, numbered, plaquette_colours
 from lattice_ml.systems.complex_scalar.links import factors
 from lattice_ml.systems.complex_scalar.physics import ComplexScalar
 from lattice_ml.systems.complex_scalar.weights import tables
+from lattice_ml.systems.sampler import Lane
 
 
 @njit(nogil=True, error_model="numpy")

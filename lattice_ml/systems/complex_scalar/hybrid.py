@@ -12,10 +12,10 @@ from typing import Any
 import numpy as np
 
 from lattice_ml.kernels.device import Device
-from lattice_ml.systems.base import Lane, Tick
 from lattice_ml.systems.complex_scalar.checkerboard import Checkerboard
 from lattice_ml.systems.complex_scalar.physics import ComplexScalar
 from lattice_ml.systems.complex_scalar.worm import Worms
+from lattice_ml.systems.sampler import Lane, Tick
 
 SWEEPS = 4
 """Checkerboard sweeps of an update."""

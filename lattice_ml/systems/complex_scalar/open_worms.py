@@ -32,9 +32,9 @@ from numba import njit
 
 from lattice_ml.kernels import rng
 from lattice_ml.kernels.device import Device, Kernel
-from lattice_ml.systems.base import Lane
 from lattice_ml.systems.complex_scalar.physics import ComplexScalar
 from lattice_ml.systems.complex_scalar.worm import LOW30, LaneTables, direction_table, measure_f
+from lattice_ml.systems.sampler import Lane
 
 MOST_WORDS = 2**26
 """Words after which a thread gives up; some 2 V of them are needed for a worm."""

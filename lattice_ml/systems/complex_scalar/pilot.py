@@ -23,11 +23,12 @@ import numpy as np
 
 from lattice_ml.ground.autocorrelation import AutocorrelationTime, integrated_time
 from lattice_ml.kernels.device import Cpu
-from lattice_ml.systems.base import Lane, Point
+from lattice_ml.systems.base import Point
 from lattice_ml.systems.complex_scalar.fluxes import L_T
 from lattice_ml.systems.complex_scalar.hybrid import SWEEPS, Hybrid
 from lattice_ml.systems.complex_scalar.physics import ComplexScalar
 from lattice_ml.systems.complex_scalar.worm import Worms
+from lattice_ml.systems.sampler import Lane
 
 CHAINS, SEED, FIRST_REPLICA = 4, 0, 2**32 - 8
 """Replicas that no plan has."""

@@ -9,8 +9,9 @@ import numpy as np
 
 from lattice_ml.ground.errors import UserError
 from lattice_ml.kernels.device import THREADS_TO_FILL, Where, open_device
-from lattice_ml.systems.base import Lane, Point, Sampler, Tick
+from lattice_ml.systems.base import Point
 from lattice_ml.systems.complex_scalar.physics import ComplexScalar
+from lattice_ml.systems.sampler import Lane, Sampler, Tick
 
 if TYPE_CHECKING:
     from lattice_ml.systems.complex_scalar.pilot import Pilot

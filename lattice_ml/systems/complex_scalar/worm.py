@@ -42,10 +42,10 @@ from numba import njit
 from lattice_ml.kernels import rng
 from lattice_ml.kernels.device import Device, Kernel
 from lattice_ml.kernels.lattice import DOWN, LEFT, RIGHT, UP, neighbours
-from lattice_ml.systems.base import Lane, Tick
 from lattice_ml.systems.complex_scalar.links import draw, factors, link_order, sweep
 from lattice_ml.systems.complex_scalar.physics import ComplexScalar
 from lattice_ml.systems.complex_scalar.weights import Tables, tables
+from lattice_ml.systems.sampler import Lane, Tick
 
 CALL, SHORTEST_CALL = 2**22, 2**12
 """Link steps of a launch, shared by its lanes, some 50 ms on a CPU; and of each lane at least."""

@@ -33,8 +33,8 @@ from numba import njit
 from lattice_ml.kernels import rng
 from lattice_ml.kernels.device import Device, Kernel
 from lattice_ml.kernels.domains import NOBODY, cut
-from lattice_ml.systems.base import Lane, Tick
 from lattice_ml.systems.ising.physics import Ising
+from lattice_ml.systems.sampler import Lane, Tick
 
 TICK_EVERY = 0.1
 """Seconds between two calls of ``tick``, or the time of a sweep if that is longer."""

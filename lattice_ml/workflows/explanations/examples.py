@@ -81,9 +81,9 @@ def examples(found: Explained, most: int = ROWS) -> Examples:
 
 def channels(found: Explained, states: np.ndarray) -> torch.Tensor:
     """What the net sees, float32 ``[n, channel, x, y]``."""
-    import torch
+    from lattice_ml.systems.channels import channels_of
 
-    return found.system.to_channels(torch.from_numpy(states.astype(np.int32)))
+    return channels_of(found.system, states)
 
 
 def output_number(found: Explained, wanted: str | None) -> int | None:

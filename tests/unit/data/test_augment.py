@@ -1,9 +1,9 @@
 from pathlib import Path
 
 import torch
-from lattice_ml.cli.runtime import build
-from omegaconf import OmegaConf
+import yaml
 
+from lattice_ml.cli.recipes import with_recipes
 from lattice_ml.data.augment import Chain, TorusShift, _shift_blocks, _shift_sites
 from lattice_ml.data.particles import Gas, Thin
 
@@ -65,7 +65,9 @@ def test_a_chain_keeps_the_order_that_it_was_given():
 
 
 def test_the_configuration_of_particles_shifts_thins_and_adds_a_gas():
-    section = OmegaConf.load(CONF / "data" / "particles.yaml").augment
-    chain = build(section)
+    section = yaml.safe_load((CONF / "data" / "particles.yaml").read_text())["augment"]
+    chain = with_recipes(section, trusted=False)()
     assert [type(step) for step in chain.steps] == [TorusShift, Thin, Gas]
-    assert (chain.steps[1].lowest, chain.steps[2].highest) == (section.steps[1].lowest, section.steps[2].highest)
+    assert (chain.steps[1].lowest, chain.steps[2].highest) == tuple(
+        section["steps"][k][name] for k, name in ((1, "lowest"), (2, "highest"))
+    )

@@ -15,7 +15,7 @@ from lattice_ml.systems.active_ising.flip_chain import FLIP_BATCH, FlipRates, Ra
 from lattice_ml.systems.active_ising.physics import ActiveIsing
 from lattice_ml.systems.active_ising.sampler import ALGORITHMS, ActiveIsingSampler
 from lattice_ml.systems.active_ising.start import start_state
-from lattice_ml.systems.base import Lane
+from lattice_ml.systems.sampler import Lane
 
 SYSTEM = ActiveIsing((9, 27))  # odd and unequal
 POINT = {"T": 0.45, "rho0": 2.0}

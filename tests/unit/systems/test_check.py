@@ -13,12 +13,13 @@ import torch
 
 from lattice_ml.systems.active_ising.physics import ActiveIsing
 from lattice_ml.systems.active_ising.sampler import ActiveIsingSampler
-from lattice_ml.systems.base import Sampler, System
+from lattice_ml.systems.base import System
 from lattice_ml.systems.check import check_system
 from lattice_ml.systems.complex_scalar.physics import ComplexScalar
 from lattice_ml.systems.complex_scalar.sampler import ComplexScalarSampler
 from lattice_ml.systems.ising.physics import Ising
 from lattice_ml.systems.ising.sampler import IsingSampler
+from lattice_ml.systems.sampler import Sampler
 
 sys.path.insert(0, str(Path(__file__).parents[3] / "examples" / "potts"))
 from potts import HeatBath, Potts  # pyright: ignore[reportMissingImports]

@@ -9,7 +9,6 @@ import pytest
 from lattice_ml.ground.errors import UserError
 from lattice_ml.kernels import rng
 from lattice_ml.kernels.device import Cpu
-from lattice_ml.systems.base import Lane
 from lattice_ml.systems.complex_scalar import worm as module
 from lattice_ml.systems.complex_scalar.fluxes import divergence, site_sums
 from lattice_ml.systems.complex_scalar.links import link_order
@@ -20,6 +19,7 @@ from lattice_ml.systems.complex_scalar.start import start_state
 from lattice_ml.systems.complex_scalar.weights import Tables, log_weights, tables
 from lattice_ml.systems.complex_scalar.worm import Worms
 from lattice_ml.systems.ising.physics import Ising
+from lattice_ml.systems.sampler import Lane
 
 SYSTEM = ComplexScalar((4, 3))
 TORI = [(2, 2), (2, 5), (5, 2), (4, 3)]

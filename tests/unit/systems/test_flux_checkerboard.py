@@ -6,7 +6,6 @@ from scipy.special import gammaln
 
 from lattice_ml.kernels import rng
 from lattice_ml.kernels.device import Cpu
-from lattice_ml.systems.base import Lane
 from lattice_ml.systems.complex_scalar.checkerboard import Checkerboard
 from lattice_ml.systems.complex_scalar.checkerboard_updates import UNIT, lines, links, measure_f, plaquettes
 from lattice_ml.systems.complex_scalar.colours import SPACE, TIME, link_colours, plaquette_colours
@@ -14,6 +13,7 @@ from lattice_ml.systems.complex_scalar.fluxes import divergence, site_sums
 from lattice_ml.systems.complex_scalar.physics import ComplexScalar
 from lattice_ml.systems.complex_scalar.start import start_state
 from lattice_ml.systems.complex_scalar.weights import log_weights
+from lattice_ml.systems.sampler import Lane
 
 EXTENTS = [(2, 2), (2, 3), (3, 2), (3, 3), (4, 5), (5, 4), (2, 7), (6, 6)]
 POINTS = ({"eta": 4.01, "mu": 0.7}, {"eta": 4.25, "mu": 1.5}, {"eta": 4.01, "mu": 0.7})

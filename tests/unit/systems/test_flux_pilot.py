@@ -5,11 +5,11 @@ import json
 import numpy as np
 import pytest
 
-from lattice_ml.systems.base import Lane
 from lattice_ml.systems.complex_scalar import pilot as module
 from lattice_ml.systems.complex_scalar.physics import ComplexScalar
 from lattice_ml.systems.complex_scalar.pilot import LEAST_ACCEPTANCE, Pilot, pilot
 from lattice_ml.systems.complex_scalar.sampler import ComplexScalarSampler
+from lattice_ml.systems.sampler import Lane
 
 pytestmark = pytest.mark.slow  # worms and sweeps are compiled
 

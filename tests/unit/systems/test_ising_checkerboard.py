@@ -6,11 +6,11 @@ import pytest
 from lattice_ml.kernels import rng
 from lattice_ml.kernels.device import Cpu
 from lattice_ml.kernels.lattice import neighbours
-from lattice_ml.systems.base import Lane
 from lattice_ml.systems.ising.checkerboard import Checkerboard, colour_lists, thresholds
 from lattice_ml.systems.ising.physics import Ising
 from lattice_ml.systems.ising.sampler import IsingSampler
 from lattice_ml.systems.ising.start import start_state
+from lattice_ml.systems.sampler import Lane
 
 TORI = [(4, 6), (9, 6), (5, 7), (3, 3), (3, 130), (33, 4)]
 

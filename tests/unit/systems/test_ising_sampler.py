@@ -8,11 +8,11 @@ import pytest
 from lattice_ml.ground.errors import UserError
 from lattice_ml.kernels.device import Cpu
 from lattice_ml.systems.active_ising.physics import ActiveIsing
-from lattice_ml.systems.base import Lane
 from lattice_ml.systems.ising import checkerboard
 from lattice_ml.systems.ising.physics import Ising
 from lattice_ml.systems.ising.sampler import IsingSampler
 from lattice_ml.systems.ising.start import start_state
+from lattice_ml.systems.sampler import Lane
 
 SYSTEM = Ising((9, 6))
 POINT = {"T": 2.0}

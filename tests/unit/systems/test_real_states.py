@@ -13,8 +13,9 @@ from lattice_ml.ensembles.plan import Plan, Protocol
 from lattice_ml.ensembles.store import open_ensemble
 from lattice_ml.ground.errors import UserError
 from lattice_ml.phases.embed import embedded_fields
-from lattice_ml.systems.base import Sampler, System
+from lattice_ml.systems.base import System
 from lattice_ml.systems.check import check_system
+from lattice_ml.systems.sampler import Sampler
 
 
 @dataclass(frozen=True)
