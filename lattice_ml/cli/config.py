@@ -6,7 +6,7 @@ Hydra refuses keys that do not exist on the command line; those that a file or `
 from __future__ import annotations
 
 import functools
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -27,7 +27,7 @@ from lattice_ml.ground.ranges import Name, Paths, Seed
 from lattice_ml.ground.redaction import redacted
 from lattice_ml.runs.run import Place
 from lattice_ml.systems.base import System
-from lattice_ml.workflows.explanations.explained import FinishedRun, require_finished
+from lattice_ml.workflows.explanations.finished_run import FinishedRun, require_finished
 from lattice_ml.workflows.workflow import Workflow, perform
 
 CONF = Path(__file__).resolve().parents[2] / "conf"
@@ -93,8 +93,8 @@ def plain_of(config: DictConfig) -> dict[str, Any]:
     return renamed(plain)
 
 
-def job_of(plain: dict[str, Any], trusted: bool) -> Job:
-    """The job of a resolved configuration of train.py."""
+def job_of(plain: dict[str, Any], trusted: bool, reopen: Callable[[str], FinishedRun] | None = None) -> Job:
+    """The job of a resolved configuration of train.py; ``reopen``: how it opens the finished runs that it names."""
     if not trusted:
         check_targets(plain)
     if plain.get("name") in (None, ""):
@@ -107,7 +107,8 @@ def job_of(plain: dict[str, Any], trusted: bool) -> Job:
     own = checked("run.id", Name | int, run.get("id", "auto") if isinstance(run, dict) else run)
     seed = checked("seed", Seed, plain.get("seed", 0))
     checked("trust", StrictBool, plain.get("trust", False))
-    door = Door(plain, trusted, functools.partial(open_run, stores=plain["paths"]["stores"], trusted=trusted))
+    reopen = reopen or functools.partial(open_run, stores=plain["paths"]["stores"], trusted=trusted)
+    door = Door(plain, trusted, reopen)
     check_points(door)
     workflow = door.build(find_workflow(plain["workflow"]["_target_"], trusted), "workflow")
     return Job(workflow, Place(home, name, str(own), seed, redacted(plain)), plain, trusted)
@@ -127,20 +128,28 @@ def open_run(folder: str | Path, stores: str | None = None, trusted: bool = Fals
         for section in ensemble_roles(plain).values():
             if isinstance(section, dict) and isinstance(section.get("path"), str):
                 section["path"] = str(Path(stores) / Path(section["path"]).name)
-    job = job_of(plain, trusted)
+    job = job_of(plain, trusted, left_closed)
     job.check_classes()
     return FinishedRun(folder, job.workflow, job.place.name, job.place.seed, job.plain)
+
+
+def left_closed(folder: str) -> FinishedRun:
+    """A run that a finished one was compared with: named, not opened, as it need not be there any more, and may in turn
+    name the other."""
+    return FinishedRun(Path(folder), Workflow(), Path(folder).parent.name, 0, {})
 
 
 def read_config(path: Path) -> dict[str, Any]:
     """The configuration that a run folder holds, plain values under today's names; raises ``UserError``."""
     try:
-        plain = yaml.safe_load(path.read_text(encoding="utf-8"))
+        plain = renamed(yaml.safe_load(path.read_text(encoding="utf-8")))
+    except RecursionError:
+        raise UserError(f"{path} cannot be read, a value refers to itself: give another run.") from None
     except (OSError, ValueError, yaml.YAMLError) as error:
         raise UserError(f"{path} cannot be read ({' '.join(str(error).split())[:100]}): give another run.") from None
     if not isinstance(plain, dict):
         raise UserError(f"{path} is no configuration: give a run folder that train.py wrote.")
-    return renamed(plain)
+    return plain
 
 
 def checked(where: str, hint: Any, value: Any) -> Any:

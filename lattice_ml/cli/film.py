@@ -19,6 +19,7 @@ from lattice_ml.ground.errors import UserError
 from lattice_ml.ground.files import disk_errors
 from lattice_ml.ground.ranges import Positive, Settings
 from lattice_ml.systems.base import Lane, Point, Sampler, System
+from lattice_ml.systems.channels import channels_of
 
 SHOWN = 2
 """Channels that a film shows, the system's first."""
@@ -82,7 +83,6 @@ def chosen_point(ensemble: Ensemble, settings: FilmSettings) -> Point:
 
 def trajectory(system: System, sampler: Sampler, lane: Lane, seed: int, start: str) -> np.ndarray:
     """The first channels at every time of the lane, float32 ``[time, channel, x, y]``, with a progress bar."""
-    import torch
 
     system.validate(lane.point)
     sampler.validate(system, lane.point, lane.times)
@@ -96,4 +96,4 @@ def trajectory(system: System, sampler: Sampler, lane: Lane, seed: int, start: s
 
         states = sampler.device.get(sampler.sample(system, [lane], seed, start, tick))[0]
     system.check(states, lane.point)
-    return system.to_channels(torch.from_numpy(states.astype(np.int32)))[:, :SHOWN].numpy()
+    return channels_of(system, states)[:, :SHOWN].numpy()

@@ -20,7 +20,9 @@ def with_recipes(plain: Any, trusted: bool) -> Any:
     """The tree of plain values with a recipe in the place of every mapping that has a ``_target_``."""
     if isinstance(plain, Mapping):
         inner = {key: with_recipes(value, trusted) for key, value in plain.items() if key != "_target_"}
-        return Recipe(str(plain["_target_"]), _maker(trusted), **inner) if "_target_" in plain else inner
+        if "_target_" in plain:
+            return Recipe(str(plain["_target_"]), _maker(trusted), **{str(key): own for key, own in inner.items()})
+        return inner
     return [with_recipes(value, trusted) for value in plain] if isinstance(plain, list | tuple) else plain
 
 

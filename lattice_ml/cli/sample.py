@@ -78,8 +78,9 @@ def check_sampling(config: DictConfig) -> Sampling:
         check_targets(plain)
     check_names(plain)
     checked("trust", StrictBool, plain.get("trust", False))
-    for name, hint in (("seed", Seed | None), ("storage", Text | None)):
-        checked(name, hint, plain.get(name))  # known names that sampling does not use
+    for name, hint in (("seed", Seed), ("storage", Text)):  # known names that sampling does not use
+        if plain.get(name) is not None:
+            checked(name, hint, plain[name])
     door = Door(plain, trusted, open_run)
     check_points(door)
     sampling = door.build(Sampling)

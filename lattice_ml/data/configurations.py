@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import numpy as np
 import torch
-from jaxtyping import Float, Float32, Int64, Integer
+from jaxtyping import Float, Float32, Shaped
 from torch import Tensor
 
 from lattice_ml.data.datamodule import EnsembleData
@@ -16,7 +15,7 @@ from lattice_ml.data.stream import StateBatch
 class Configurations(EnsembleData):
     """Batches (x float32 ``[batch, channel, x, y]``, states ``[batch, species, x, y]``); see ``EnsembleData``.
 
-    The channels are what an encoder reads, the integers what a likelihood speaks of.
+    The channels are what an encoder reads, the states what a likelihood speaks of.
     """
 
     def on_after_batch_transfer(self, batch: IndexBatch | StateBatch, dataloader_idx: int) -> tuple[Tensor, Tensor]:
@@ -28,14 +27,6 @@ class Configurations(EnsembleData):
         """Of the channels of one configuration."""
         return (self.in_channels, *self.extents)
 
-    def ranges(self) -> tuple[Int64[np.ndarray, " species"], Int64[np.ndarray, " species"]]:
-        """The smallest and largest number of every species in the training configurations."""
-        lowest, highest = [], []
-        for states in self.parts("train"):
-            lowest.append(states.amin(dim=(0, 2, 3)).cpu())
-            highest.append(states.amax(dim=(0, 2, 3)).cpu())
-        return torch.stack(lowest).amin(0).long().numpy(), torch.stack(highest).amax(0).long().numpy()
-
     def answer_scale(self, question: Question) -> Float32[Tensor, " output"]:
         """Root mean square of the answers to all questions to the training configurations; 1 where that is 0."""
         squares = []
@@ -45,7 +36,7 @@ class Configurations(EnsembleData):
         rms = torch.stack(squares).mean(0).sqrt().float()
         return torch.where(rms > 0, rms, 1.0)
 
-    def side(self, name: str) -> tuple[Float[Tensor, "n channel x y"], Integer[Tensor, "n species x y"]]:
+    def side(self, name: str) -> tuple[Float[Tensor, "n channel x y"], Shaped[Tensor, "n species x y"]]:
         """Channels and states of ``train``, ``val`` or ``test``, in the order (point, replica, sample)."""
         states = torch.cat([part.cpu() for part in self.parts(name)])
         return self.system.to_channels(states), states

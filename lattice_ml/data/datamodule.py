@@ -16,7 +16,7 @@ from jaxtyping import Float32, Int64, Shaped
 from torch import Tensor
 
 from lattice_ml.data.dealing import WHOLE, Share, deal_replicas
-from lattice_ml.data.pieces import Pieces, configuration_numbers, measure, smallest_integer
+from lattice_ml.data.pieces import Pieces, configuration_numbers, measure, smallest_type
 from lattice_ml.data.resident import Augment, IndexBatch, OrderedBatches, Resident, ShuffledBatches
 from lattice_ml.data.stream import OrderedStream, ShuffledStream, StateBatch, Streamed
 from lattice_ml.ground.errors import UserError
@@ -145,10 +145,11 @@ def hold(
     Where the size alone does not settle that, the ensemble is read once to see how large its numbers are.
     """
     count = int(np.prod(pieces.shape)) * pieces.sites
-    if memory is None or count * 4 + 2 * pieces.in_reading <= memory:
+    largest = max(4, pieces.array.dtype.itemsize)
+    if memory is None or count * largest + 2 * pieces.in_reading <= memory:
         return Resident(pieces, labels)
     measured = measure(pieces, training, system.to_channels)
-    dtype = smallest_integer(measured.lowest, measured.highest)
+    dtype = smallest_type(pieces.array.dtype, measured.lowest, measured.highest)
     if count * np.dtype(dtype).itemsize + 2 * pieces.in_reading <= memory:
         return Resident(pieces, labels)
     return Streamed(pieces, labels, measured, memory, batch_size)

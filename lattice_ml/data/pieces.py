@@ -14,6 +14,7 @@ from jaxtyping import Float64, Int64, Integer, Shaped
 from torch import Tensor
 
 from lattice_ml.ensembles.progress import show
+from lattice_ml.systems.channels import state_tensor
 
 DIMENSIONS = ("point", "replica", "sample", "species", "x", "y")
 AHEAD = 2
@@ -70,7 +71,7 @@ class Pieces:
         return 3 * self.block * self.shape[2] * self.sites * self.array.dtype.itemsize
 
     def ahead(
-        self, pieces: Iterable[Piece], dtype: type[np.integer] | None = None
+        self, pieces: Iterable[Piece], dtype: type[np.number] | None = None
     ) -> Generator[tuple[Piece, Shaped[np.ndarray, "configuration species x y"]]]:
         """Pieces with their configurations, in order, ``AHEAD`` of them read while one is in use; cast to ``dtype``."""
 
@@ -118,10 +119,15 @@ def measure(
             lowest, highest = min(lowest, int(states.min())), max(highest, int(states.max()))
             own = np.repeat(np.isin(piece.replicas, training), pieces.shape[2])
             for part in np.split(states[own], range(16, int(own.sum()), 16)):
-                channels = to_channels(torch.from_numpy(part.astype(np.int32)))
+                channels = to_channels(state_tensor(part))
                 squares = squares + channels.square().mean(dim=(-2, -1), dtype=torch.float64).sum(dim=0)
             report(number)
     return Measured(lowest, highest, squares / (pieces.shape[0] * len(training) * pieces.shape[2]))
+
+
+def smallest_type(stored: np.dtype, lowest: int, highest: int) -> type[np.number]:
+    """What holds numbers of a store: the smallest integers for integers in this range, real numbers as they are."""
+    return stored.type if stored.kind == "f" else smallest_integer(lowest, highest)
 
 
 def smallest_integer(lowest: int, highest: int) -> type[np.integer]:

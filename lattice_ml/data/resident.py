@@ -15,7 +15,7 @@ from jaxtyping import Float64, Int64, Integer, Shaped
 from torch import Tensor
 
 from lattice_ml.data.dealing import AUGMENT, SHUFFLE, WHOLE, Share, stream_seed
-from lattice_ml.data.pieces import Pieces, configuration_numbers, smallest_integer
+from lattice_ml.data.pieces import Pieces, configuration_numbers, smallest_type
 
 Augment = Callable[[Tensor, torch.Generator], Tensor]
 """(states ``[batch, species, x, y]``, generator) -> states of the same shape; see ``augment.py``."""
@@ -131,11 +131,12 @@ class Resident:
 
 
 def _load(pieces: Pieces) -> Shaped[np.ndarray, "configuration species x y"]:
-    """All configurations, in numbers that grow wider when one comes that needs it."""
+    """All configurations, integers in such that grow wider when one comes that needs it."""
     lowest = highest = 0
-    states = np.empty((int(np.prod(pieces.shape)), *pieces.array.shape[3:]), dtype=np.uint8)
+    dtype = smallest_type(pieces.array.dtype, lowest, highest)
+    states = np.empty((int(np.prod(pieces.shape)), *pieces.array.shape[3:]), dtype=dtype)
     for piece, part in pieces.ahead(pieces.of(np.arange(pieces.shape[1]))):
         lowest, highest = min(lowest, int(part.min())), max(highest, int(part.max()))
-        states = states.astype(smallest_integer(lowest, highest), copy=False)
+        states = states.astype(smallest_type(part.dtype, lowest, highest), copy=False)
         states[pieces.numbers(piece)] = part
     return states

@@ -23,7 +23,7 @@ from jaxtyping import Float64, Int64, Integer, Shaped
 from torch import Tensor
 
 from lattice_ml.data.dealing import AUGMENT, SHUFFLE, Share, stream_seed
-from lattice_ml.data.pieces import AHEAD, Measured, Pieces, smallest_integer
+from lattice_ml.data.pieces import AHEAD, Measured, Pieces, smallest_type
 from lattice_ml.data.resident import Augment
 from lattice_ml.ground.errors import UserError
 
@@ -50,7 +50,7 @@ class Streamed:
         self, pieces: Pieces, labels: Int64[Tensor, " configuration"], measured: Measured, memory: int, batch_size: int
     ) -> None:
         self.pieces, self.labels, self.measured = pieces, labels, measured
-        self.dtype = smallest_integer(measured.lowest, measured.highest)
+        self.dtype = smallest_type(pieces.array.dtype, measured.lowest, measured.highest)
         self.device = torch.device("cpu")
         one = pieces.sites * np.dtype(self.dtype).itemsize
         aside = beside(pieces, self.dtype, batch_size)
@@ -95,7 +95,7 @@ class Streamed:
         return states[rows], labels[rows]
 
 
-def beside(pieces: Pieces, dtype: type[np.integer], batch_size: int) -> int:
+def beside(pieces: Pieces, dtype: type[np.number], batch_size: int) -> int:
     """Bytes that are held beside the buffer: what is being read, what has been read ahead of training and of the
     validation that interrupts it (and the one that a batch is cut from), and four batches (drawn, augmented, cut)."""
     one = pieces.sites * np.dtype(dtype).itemsize

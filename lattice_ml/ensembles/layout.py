@@ -45,7 +45,7 @@ def object_name(chunk: Chunk) -> str:
 
 def replica_bytes(system: System, plan: Plan) -> int:
     """Bytes of the samples of one replica at one point, uncompressed (2 per count)."""
-    return 2 * plan.samples * len(system.species) * math.prod(system.extents)
+    return np.dtype(system.dtype).itemsize * plan.samples * len(system.species) * math.prod(system.extents)
 
 
 def replica_block(system: System, plan: Plan) -> int:

@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
 from jaxtyping import Float32, Integer
 from torch import Tensor
+
+from lattice_ml.systems.channels import state_tensor
 
 if TYPE_CHECKING:
     from lattice_ml.tasks.classify_phase import ClassifyPhase
@@ -33,7 +34,7 @@ def saliency(
     from captum.attr import Saliency  # imported here: it takes a second that no other command should pay
 
     target = classifier.phases.index(phase) if isinstance(phase, str) else range(len(classifier.phases))[phase]
-    counts = states if isinstance(states, Tensor) else torch.from_numpy(np.asarray(states).astype(np.int32))
+    counts = states if isinstance(states, Tensor) else state_tensor(states)
     image = classifier.system.to_channels(counts.to(classifier.device))[None].requires_grad_()
     before = classifier.training
     classifier.eval()

@@ -161,9 +161,10 @@ def judge_saliency(
 
     from lattice_ml.explain.attribution import saliency
     from lattice_ml.explain.faithfulness import randomised, rank_correlation
+    from lattice_ml.systems.channels import channels_of
 
     system = classifier.system
-    fields = system.to_channels(torch.from_numpy(np.asarray(states).astype(np.int32))).numpy()
+    fields = channels_of(system, np.asarray(states)).numpy()
     density = fields[:, system.channels.index(channel)]
     maps = np.stack([saliency(classifier, own, phase) for own in states])
     others, alike = [], []

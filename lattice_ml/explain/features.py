@@ -62,10 +62,10 @@ def features(system: System, states: np.ndarray, point: Point | None = None) -> 
 
     Observables come first, so that of two columns that say the same the one with the physical name is kept.
     """
-    import torch
+    from lattice_ml.systems.channels import channels_of
 
     flat = states.reshape(-1, *states.shape[-3:])
-    channels = system.to_channels(torch.from_numpy(flat.astype(np.int32))).numpy().astype(np.float64)
+    channels = channels_of(system, flat).numpy().astype(np.float64)
     table = dict(system.observables(flat, point)) | dict(system.statistics(flat))
     for number, channel in enumerate(system.channels):
         table |= {f"{channel}.{name}": values for name, values in field_statistics(channels[:, number]).items()}

@@ -8,6 +8,7 @@ import numpy as np
 from jaxtyping import Float, Int64, Integer
 
 from lattice_ml.systems.base import System
+from lattice_ml.systems.channels import channels_of
 
 MODES = 6
 """Wave numbers 2 pi k / L, k = 1 … MODES, along either axis."""
@@ -41,9 +42,7 @@ def structure_factors(
 
     1 for spins, or the mean count for particles, without any correlation. Modes that an axis does not have are 0.
     """
-    import torch
-
-    channels = system.to_channels(torch.from_numpy(states.astype(np.int32))).numpy()
+    channels = channels_of(system, states).numpy()
     sites = channels.shape[-1] * channels.shape[-2]
     found = np.zeros((*channels.shape[:2], 2, MODES))
     for axis in (0, 1):

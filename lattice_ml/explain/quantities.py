@@ -8,6 +8,7 @@ from jaxtyping import Float, Int64, Integer
 
 from lattice_ml.ensembles.store import points_of
 from lattice_ml.systems.base import System
+from lattice_ml.systems.channels import channels_of
 
 
 def quantities(system: System, ensemble: xr.Dataset) -> dict[str, Float[np.ndarray, " n"]]:
@@ -47,9 +48,7 @@ def band(system: System, states: Integer[np.ndarray, "n species x y"]) -> dict[s
     """
     if "density" not in system.channels:
         return {}
-    import torch
-
-    channels = system.to_channels(torch.from_numpy(states.astype(np.int32))).numpy().astype(np.float64).mean(axis=-1)
+    channels = channels_of(system, states).numpy().astype(np.float64).mean(axis=-1)
     m, rho = (channels[:, system.channels.index(name)] for name in ("magnetisation", "density"))
     mode = rho @ np.exp(2j * np.pi * np.arange(rho.shape[1]) / rho.shape[1]) / rho.sum(axis=1)
     width = m.sum(axis=1) ** 2 / np.maximum(m.shape[1] * (m**2).sum(axis=1), 1e-300)

@@ -26,7 +26,7 @@ class Recipe(Generic[T]):
     arguments, plain values or recipes. make: how it is called; the shell's door checks names there and lets Hydra call.
     """
 
-    def __init__(self, kind: type[T] | str, /, make: Make = call, **settings: Any) -> None:
+    def __init__(self, kind: type[T] | str, make: Make = call, /, **settings: Any) -> None:
         self._kind, self.make, self.settings = kind, make, settings
 
     @property

@@ -24,6 +24,7 @@ import numpy as np
 from jaxtyping import Float, Integer
 
 from lattice_ml.phases.plateaus import centre, centred, cores, fit_steps
+from lattice_ml.systems.channels import channels_of
 
 if TYPE_CHECKING:
     from lattice_ml.systems.base import System
@@ -46,9 +47,7 @@ class Travelling(NamedTuple):
 
 def channel_profiles(system: System, states: Integer[np.ndarray, "*batch species x y"]) -> dict[str, np.ndarray]:
     """Channel -> its profile along x, float64 ``[..., x]``."""
-    import torch
-
-    fields = system.to_channels(torch.from_numpy(states.astype(np.int32))).numpy().mean(axis=-1, dtype=np.float64)
+    fields = channels_of(system, states).numpy().mean(axis=-1, dtype=np.float64)
     return {name: fields[..., number, :] for number, name in enumerate(system.channels)}
 
 

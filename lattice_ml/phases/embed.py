@@ -1,16 +1,18 @@
-"""Configurations without labels: principal components of the order field, then UMAP to a plane.
+"""Configurations without labels: principal components of their channels, then UMAP to a plane.
 
-The data matrix holds the magnetisation of every site of every configuration, n × (Lx Ly), raw: neither smoothed nor
-scaled. Its principal components are the eigenvectors w_k of the covariance matrix, with eigenvalues lambda_k, and the
-coordinates p_k = (M - <M>) w_k. UMAP lays the leading coordinates out in a plane by their Euclidean distances: they
-carry what the matrix knows of order and bands, the components left out are Poisson noise of single sites, and the same
-clusters come several times cheaper.
+The data matrix holds every channel of every site of every configuration, n × (channels Lx Ly), raw: neither smoothed
+nor scaled. Which channels, and in what units, is the system's to say (``System.embedded``): by default all that a net
+sees; of the Active Ising Model the magnetisation. The principal components are the eigenvectors w_k of the covariance
+matrix, with eigenvalues lambda_k, and the coordinates p_k = (M - <M>) w_k. UMAP lays the leading coordinates out in a
+plane by their Euclidean distances: they carry what the matrix knows of order and bands, the components left out are
+noise of single sites, and the same clusters come several times cheaper.
 
-The rules have symmetries: m -> -m (with the particles' drift reversed, x -> -x), and the translations of the torus. An
-image of a configuration under them is as probable as the configuration, so images are laid out beside the
+The rules have symmetries: those of the system itself (``System.symmetries``: the spin flip of an Ising magnet, the
+permutations of Potts colours, of a flock m -> -m with the drift reversed, x -> -x), and the translations of the torus.
+An image of a configuration under them is as probable as the configuration, so images are laid out beside the
 configurations. They fill the ring of band positions, which breaks into arcs or dissolves where an ensemble of a few
-hundred samples it thinly, and they show which clusters are one another's mirror image. The principal components are
-those of the configurations alone.
+hundred samples it thinly, and they show which clusters are one another's image. The principal components are those of
+the configurations alone.
 
 Source: Casert et al., PRE 99, 023304, Sec. III; UMAP: McInnes, Healy, Melville, arXiv:1802.03426.
 """
@@ -19,14 +21,14 @@ from __future__ import annotations
 
 import math
 import warnings
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
-from jaxtyping import Float, Float32
+from jaxtyping import Float, Float32, Int64
 
 from lattice_ml.systems.base import System
+from lattice_ml.systems.channels import channels_of, embedded_channels
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -42,16 +44,18 @@ class Embedding:
 
     ratios: lambda_k / sum of all lambda, the components that were not kept included. components: w_k, unit vectors on
     the lattice. mean: the mean configuration that was subtracted. principal: p_k. plane: UMAP coordinates, whose
-    neighbourhoods mean something and whose lengths do not. images: the plane's coordinates of symmetric images of each
-    configuration; even ones are mirrored, all are shifted at random.
+    neighbourhoods mean something and whose lengths do not. images: the plane's coordinates of images of each
+    configuration, all shifted at random. symmetry: which of the system's symmetries each image has gone through
+    besides, from 1; 0 for none.
     """
 
     ratios: Float[np.ndarray, " component"]
-    components: Float32[np.ndarray, "component x y"]
-    mean: Float32[np.ndarray, "x y"]
+    components: Float32[np.ndarray, "component channel x y"]
+    mean: Float32[np.ndarray, "channel x y"]
     principal: Float32[np.ndarray, "n component"]
     plane: Float32[np.ndarray, "n 2"]
     images: Float32[np.ndarray, "n image 2"]
+    symmetry: Int64[np.ndarray, "n image"]
 
 
 def embed(ensemble: xr.Dataset, system: System, components: int = 25, neighbours: int = 15, seed: int = 0) -> Embedding:
@@ -59,49 +63,67 @@ def embed(ensemble: xr.Dataset, system: System, components: int = 25, neighbours
 
     ensemble: with ``configurations`` [point, replica, sample, species, x, y]; it must fit in memory as float32.
     """
-    return embed_field(order_field(ensemble, system), system.mirror, components, neighbours, seed)
+    return embed_fields(embedded_fields(ensemble, system), system, components, neighbours, seed)
 
 
-def embed_field(
-    field: Float32[np.ndarray, "n x y"],
-    mirror: Callable[[np.ndarray], np.ndarray],
+def embed_fields(
+    fields: Float32[np.ndarray, "n channel x y"],
+    system: System,
     components: int = 25,
     neighbours: int = 15,
     seed: int = 0,
 ) -> Embedding:
-    """Embed configurations of the order field, whose ``mirror`` the system knows.
+    """Embed the ``embedded`` channels of configurations of a system, whose symmetries it knows.
 
     components: principal components kept. neighbours: UMAP's ``n_neighbors``. seed: of the randomised singular value
     decomposition, the images and UMAP; the same seed gives the same plane.
     """
-    count, *extents = field.shape
-    matrix = field.reshape(count, -1)
+    count, *shape = fields.shape
+    matrix = fields.reshape(count, -1)
     ratios, weights, mean, principal = principal_components(matrix, min(components, *matrix.shape), seed)
-    images = symmetric_images(field, mean, weights, max(1, math.ceil(ROWS / count) - 1), seed, mirror)
+    images, symmetry = symmetric_images(fields, mean, weights, max(1, math.ceil(ROWS / count) - 1), seed, system)
     everything = np.concatenate((principal[:, None], images), axis=1)
     plane = lay_out(everything.reshape(-1, principal.shape[1]), neighbours, seed).reshape(count, -1, 2)
     return Embedding(
         ratios=ratios,
-        components=weights.reshape(-1, *extents),
-        mean=mean.reshape(extents),
+        components=weights.reshape(-1, *shape),
+        mean=mean.reshape(shape),
         principal=principal,
         plane=plane[:, 0],
         images=plane[:, 1:],
+        symmetry=symmetry,
     )
 
 
-def order_field(ensemble: xr.Dataset, system: System) -> Float32[np.ndarray, "n x y"]:
-    """The first channel of every configuration (the magnetisation of the Active Ising Model)."""
-    import torch
-
+def embedded_fields(ensemble: xr.Dataset, system: System) -> Float32[np.ndarray, "n channel x y"]:
+    """The channels of every configuration that the system wants embedded."""
     configurations = ensemble["configurations"].transpose("point", "replica", "sample", "species", "x", "y")
     points, replicas, samples, _, width, height = configurations.shape
-    field = np.empty((points, replicas * samples, width, height), dtype=np.float32)
+    own = embedded_channels(system)
+    fields = np.empty((points, replicas * samples, len(own), width, height), dtype=np.float32)
     for k in range(points):
-        states = configurations[k].to_numpy().astype(np.int32)
-        states = torch.from_numpy(states.reshape(-1, *states.shape[-3:]))
-        field[k] = system.to_channels(states)[:, 0].numpy()
-    return field.reshape(-1, width, height)
+        states = configurations[k].to_numpy()
+        fields[k] = channels_of(system, states.reshape(-1, *states.shape[-3:])).numpy()[:, own]
+    return fields.reshape(-1, len(own), width, height)
+
+
+def order_field(ensemble: xr.Dataset, system: System) -> Float32[np.ndarray, "n x y"]:
+    """The first embedded channel of every configuration (the magnetisation of the Active Ising Model)."""
+    return embedded_fields(ensemble, system)[:, 0]
+
+
+def images_of(
+    fields: Float32[np.ndarray, "n channel x y"], system: System
+) -> list[Float32[np.ndarray, "n channel x y"]]:
+    """The images of embedded channels under the system's own symmetries.
+
+    A symmetry is told of all channels; those that are not embedded are zero here, so none of them may show in one that
+    is: ``check_system`` sees to it.
+    """
+    own = embedded_channels(system)
+    everything = np.zeros((len(fields), len(system.channels), *fields.shape[2:]), dtype=fields.dtype)
+    everything[:, own] = fields
+    return [image[:, own] for image in system.symmetries(everything)]
 
 
 def principal_components(
@@ -130,25 +152,30 @@ def principal_components(
 
 
 def symmetric_images(
-    field: Float32[np.ndarray, "n x y"],
-    mean: Float32[np.ndarray, " site"],
-    weights: Float32[np.ndarray, "component site"],
+    fields: Float32[np.ndarray, "n channel x y"],
+    mean: Float32[np.ndarray, " number"],
+    weights: Float32[np.ndarray, "component number"],
     count: int,
     seed: int,
-    mirror: Callable[[np.ndarray], np.ndarray],
-) -> Float32[np.ndarray, "n image component"]:
-    """Principal coordinates of ``count`` images of each configuration.
+    system: System,
+) -> tuple[Float32[np.ndarray, "n image component"], Int64[np.ndarray, "n image"]]:
+    """Principal coordinates of ``count`` images of each configuration, and the symmetry that each went through.
 
-    Each is shifted by its own uniform (dx, dy); images 0, 2, ... go through the system's ``mirror`` as well.
+    Each is shifted by its own uniform (dx, dy); images 0, 2, ... go through one of the system's symmetries as well,
+    which take turns over images and configurations.
     """
     generator = np.random.default_rng(seed)
-    images = np.empty((len(field), count, len(weights)), dtype=np.float32)
-    for n, configuration in enumerate(field):
-        shifts = generator.integers(configuration.shape, size=(count, 2))
-        moved = np.stack([np.roll(configuration, tuple(shift), axis=(0, 1)) for shift in shifts])
-        moved[::2] = mirror(moved[::2])
+    images = np.empty((len(fields), count, len(weights)), dtype=np.float32)
+    symmetry = np.zeros((len(fields), count), dtype=np.int64)
+    for n, configuration in enumerate(fields):
+        shifts = generator.integers(configuration.shape[1:], size=(count, 2))
+        moved = np.stack([np.roll(configuration, tuple(shift), axis=(1, 2)) for shift in shifts])
+        turned = images_of(moved[::2], system)
+        if turned:
+            symmetry[n, ::2] = (n + np.arange(len(moved[::2]))) % len(turned) + 1
+            moved[::2] = np.stack(turned)[symmetry[n, ::2] - 1, np.arange(len(moved[::2]))]
         images[n] = (moved.reshape(count, -1) - mean) @ weights.T
-    return images
+    return images, symmetry
 
 
 def lay_out(principal: Float32[np.ndarray, "n component"], neighbours: int, seed: int) -> Float32[np.ndarray, "n 2"]:

@@ -5,7 +5,8 @@ With no human in between:
 1. Clusters of the UMAP plane by density (HDBSCAN: Campello, Moulavi, Sander, 2013), whose number is an outcome. A
    configuration that HDBSCAN leaves out as noise joins its nearest clustered neighbour.
 2. Groups: a symmetry of the rules maps a phase onto itself or its twin (the mirror takes the liquid with m > 0 to the
-   one with m < 0, a translation moves a band). So clusters that the images of one another fall into are one group.
+   one with m < 0, a permutation one Potts colour to another, a translation moves a band). So clusters that the images
+   of one another fall into are one group.
 3. Names: the observables of the groups say which phase each is, or that they are no phases (the system's own
    ``name_groups``). Finer and finer clusters are tried, coarsest first, until every phase of the system is found.
 4. Temperatures: the transition between two phases lies where their shares of the configurations cross
@@ -28,6 +29,7 @@ from lattice_ml.ground.errors import UserError
 from lattice_ml.phases.boundary import boundary_table, ordered_assignment
 from lattice_ml.phases.embed import Embedding
 from lattice_ml.phases.groups import group_twins, orient_groups
+from lattice_ml.phases.not_found import Attempt, not_found
 from lattice_ml.phases.observed import observed
 from lattice_ml.systems.base import Point, System
 
@@ -112,25 +114,29 @@ def find_phases(
     Raises ``UserError`` if there are several scans, or if no clustering of the plane shows the system's phases in the
     order that the system states.
     """
+    if not system.phases:
+        raise UserError(f"{system.name} names no phases that could be sought: give its class phases, in their order.")
     control = np.array([point[system.control] for point in points])
     if len(np.unique(control)) < len(control):
         raise UserError(
             f"this ensemble has several points at the same {system.control}, and labels are found along a single scan: "
             f"give one value of every other parameter, e.g. ensemble.grid.rho0=[3]."
         )
+    own_names = list(observables)
+    observables = {system.control: np.repeat(control, shape[1] * shape[2]), **observables}
     everything = np.concatenate((embedding.plane[:, None], embedding.images), axis=1)
     plane = everything.reshape(-1, 2)
 
-    sorting, seen = np.argsort(control), []
+    sorting, attempts = np.argsort(control), []
     for share in SMALLEST_SHARES:
         raw = find_clusters(plane, max(SMALLEST, round(share * len(plane))))
         if raw.max() < 0:
             continue
         cluster = join_noise(plane, raw).reshape(everything.shape[:2])
         raw, own = raw.reshape(cluster.shape)[:, 0], cluster[:, 0]
-        group = np.unique(group_twins(own, cluster[:, 1:])[own], return_inverse=True)[1]
-        seen.append(int(group.max()) + 1)
+        group = np.unique(group_twins(own, cluster[:, 1:], embedding.symmetry)[own], return_inverse=True)[1]
         names = system.name_groups(observables, group)
+        attempts.append(Attempt(group, names))
         if names is None or set(names) != set(system.phases):
             continue
         index = np.array([system.phases.index(name) for name in names])
@@ -141,7 +147,7 @@ def find_phases(
         ranges[sorting] = ordered_assignment(shares[sorting])
         if len(np.unique(ranges)) < len(system.phases):
             continue
-        oriented = orient_groups(own, cluster[:, 1:]).of_cluster[own]
+        oriented = orient_groups(own, cluster[:, 1:], embedding.symmetry).of_cluster[own]
         return Labels(
             phases=tuple(system.phases),
             labels=np.broadcast_to(ranges[:, None, None], shape).copy(),
@@ -150,13 +156,9 @@ def find_phases(
             group=np.unique(oriented, return_inverse=True)[1].reshape(shape),
             shares=shares,
             transitions=boundary_table(points, member, system.phases, system.control, "umap", seed),
-            observables=_means(observables, phase.ravel(), system.phases),
+            observables=_means({name: observables[name] for name in own_names}, phase.ravel(), system.phases),
         )
-    raise UserError(
-        f"the embedding shows {' or '.join(map(str, sorted(set(seen)))) or 'no'} groups of configurations that do not "
-        f"look like the {len(system.phases)} phases {', '.join(system.phases)}: see figures/embedding.png; let "
-        f"ensemble.grid.{system.control} reach into every phase, or raise ensemble.samples."
-    )
+    raise UserError(not_found(system, attempts, observables))
 
 
 def find_clusters(plane: Float32[np.ndarray, "n 2"], smallest: int) -> Int64[np.ndarray, " n"]:

@@ -16,6 +16,7 @@ from lattice_ml.ground.errors import UserError
 from lattice_ml.ground.ranges import Count, NonNegative, Positive
 from lattice_ml.nets.committee import Committee
 from lattice_ml.systems.base import System
+from lattice_ml.systems.channels import state_tensor
 from lattice_ml.tasks.members import MemberTask, Schedule
 
 
@@ -83,7 +84,7 @@ class ClassifyCommittee(MemberTask):
         step = max(1, (1 << 20) // int(np.prod(states.shape[-2:])))
         for first in range(0, len(states), step):
             part = states[first : first + step]
-            counts = part if isinstance(part, Tensor) else torch.from_numpy(np.asarray(part).astype(np.int32))
+            counts = part if isinstance(part, Tensor) else state_tensor(part)
             channels = self._scaled(self.system.to_channels(counts.to(self.device)))
             found[:, first : first + step] = self.best.everywhere(channels).float().cpu().numpy()
         return found

@@ -18,6 +18,7 @@ from lattice_ml.ground.checkpoints import read_checkpoint
 from lattice_ml.ground.errors import UserError
 from lattice_ml.ground.ranges import NonNegative, Positive
 from lattice_ml.systems.base import System
+from lattice_ml.systems.channels import state_tensor
 
 MONITORED = ("train/loss", "val/loss", "val/cross_entropy", "val/acc")
 """What is logged in every epoch, and may be waited for."""
@@ -140,8 +141,7 @@ class ClassifyPhase(L.LightningModule):
         found = np.empty((len(states), len(self.phases)), dtype=np.float32)
         for first in range(0, len(states), 256):
             part = states[first : first + 256]
-            # int32 because torch's support of numpy's uint16 is partial
-            counts = part if isinstance(part, Tensor) else torch.from_numpy(np.asarray(part).astype(np.int32))
+            counts = part if isinstance(part, Tensor) else state_tensor(part)
             channels = self.system.to_channels(counts.to(self.device))
             found[first : first + 256] = self(channels).softmax(dim=-1).float().cpu().numpy()
         self.train(before)

@@ -7,6 +7,7 @@ import torch
 from jaxtyping import Float, Float32, Integer
 from torch import Tensor, nn
 
+from lattice_ml.systems.channels import state_tensor
 from lattice_ml.tasks.classify_committee import ClassifyCommittee
 
 
@@ -46,6 +47,6 @@ class CommitteeMember(nn.Module):
         """Softmax probabilities of ``outputs`` for particle counts of any integer dtype."""
         found = []
         for first in range(0, len(states), 256):
-            counts = torch.from_numpy(states[first : first + 256].astype(np.int32))
+            counts = state_tensor(states[first : first + 256])
             found.append(self(self.system.to_channels(counts)).softmax(-1).numpy())
         return np.concatenate(found)

@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 from toy_experiment import TRAIN, train
 
-from lattice_ml.explain.__main__ import explain
+from lattice_ml.cli.explain import explain
 
 AIM = (  # trained until it names more than one phase: else there is nothing to imitate
     "experiment=aim_toy",

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from lattice_ml.explain.__main__ import explain
+from lattice_ml.cli.explain import explain
 from lattice_ml.ground.errors import UserError
 
 ROOT = Path(__file__).resolve().parents[2]

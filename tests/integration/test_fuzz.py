@@ -34,7 +34,7 @@ from lattice_ml.cli.sample import check_sampling
 
 ROOT = Path(__file__).resolve().parents[2]
 BASES = {"train": ["experiment=aim_toy"], "sample": ["ensemble=aim_toy"]}
-CHECKS = {"train": validate, "sample": check_sampling}
+CHECKS = {"train": lambda config: validate(config).check_classes(), "sample": check_sampling}
 NUMBER, ROUNDS, SEED = 500, 20, 7
 
 VALUES = [

@@ -16,19 +16,19 @@ from __future__ import annotations
 import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from lattice_ml.ground.errors import UserError
-from lattice_ml.systems.base import Point
+from lattice_ml.systems.base import Point, System
 
 if TYPE_CHECKING:
     import torch
 
 
 @dataclass(frozen=True)
-class ActiveIsing:
+class ActiveIsing(System):
     """The rules of the model on one torus.
 
     extents: sites (Lx, Ly); the drift is along x. D: hop rate, > 0. eps: self-propulsion, |eps| <= 1.
@@ -42,11 +42,10 @@ class ActiveIsing:
     name = "active_ising"
     species = ("plus", "minus")
     channels = ("magnetisation", "density")
+    embedded = ("magnetisation",)
     phases = ("L", "L+G", "G")
-    control = "T"
+    couplings = ("rho0",)
     time_unit = "1/gamma"
-    dtype = "uint16"
-    watched = ()
     starts = ("band", "ordered", "random")
 
     def __post_init__(self) -> None:
@@ -66,14 +65,6 @@ class ActiveIsing:
             raise UserError(
                 f"eps = {self.eps} makes a hop rate D (1 ± eps) negative: give -1 <= eps <= 1, e.g. system.eps=0.9."
             )
-
-    @property
-    def volume(self) -> int:
-        """Number of sites."""
-        return self.extents[0] * self.extents[1]
-
-    def parameters(self) -> dict[str, Any]:
-        return {"name": self.name, "extents": list(self.extents), "D": self.D, "eps": self.eps}
 
     def validate(self, point: Point) -> None:
         """Raise ``UserError`` unless T > 0, rho0 > 0 and the number of particles rho0 Lx Ly is whole."""
@@ -159,14 +150,12 @@ class ActiveIsing:
             "density_band": np.abs(rho.sum(axis=-1) @ wave_x) / number,
         }
 
-    def statistics(self, states: np.ndarray) -> dict[str, np.ndarray]:
-        """None beside the observables."""
-        return {}
-
-    def mirror(self, field: np.ndarray) -> np.ndarray:
-        """The magnetisation ``[..., x, y]`` under the model's mirror, m(x, y) -> -m(-x, y), which maps the rules onto
-        themselves: a spin flip turns the drift round, and the reflection turns it back."""
-        return -field[..., ::-1, :]
+    def symmetries(self, fields: np.ndarray) -> list[np.ndarray]:
+        """The model's mirror, m(x, y) -> -m(-x, y) and rho(x, y) -> rho(-x, y) of ``[..., channel, x, y]``, which maps
+        the rules onto themselves: a spin flip turns the drift round, and the reflection turns it back."""
+        image = fields[..., ::-1, :].copy()
+        image[..., 0, :, :] *= -1
+        return [image]
 
     def recognise(self, observables: Mapping[str, np.ndarray]) -> np.ndarray | None:
         """A band is there or not, and if not, is the lattice polarised: see ``naming.band_or_not``."""

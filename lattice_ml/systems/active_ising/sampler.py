@@ -13,7 +13,7 @@ from lattice_ml.ground.ranges import Positive
 from lattice_ml.kernels.device import THREADS_TO_FILL, Where, open_device
 from lattice_ml.kernels.domains import cut
 from lattice_ml.systems.active_ising.physics import ActiveIsing
-from lattice_ml.systems.base import Lane, Point, Tick
+from lattice_ml.systems.base import Lane, Point, Sampler, Tick
 
 if TYPE_CHECKING:
     from lattice_ml.systems.active_ising.event_driven import EventDriven
@@ -37,7 +37,7 @@ MOST = 2**32
 """Sites or particles of all lanes of a call: kernels number them in 32 bits."""
 
 
-class ActiveIsingSampler:
+class ActiveIsingSampler(Sampler):
     """Continuous-time trajectories of the Active Ising Model.
 
     algorithm: "event_driven" and "random_sequential" are exact; "sublattice" updates domains of the lattice at the same
@@ -129,10 +129,6 @@ class ActiveIsingSampler:
         # A site's record of 8 bytes and what unpacking it takes; two copies of every read-out; positions.
         size = (48 + 8 * readouts) * system.volume + 4 * system.particles(point)
         return max(1, min(THREADS_TO_FILL // threads, LANE_BYTES // size))
-
-    def record(self, system: Any, point: Point) -> dict[str, Any]:
-        """Nothing is measured on the way."""
-        return {}
 
     def sample(
         self, system: ActiveIsing, lanes: Sequence[Lane], seed: int, start: str, tick: Tick

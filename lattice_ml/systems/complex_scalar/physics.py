@@ -22,24 +22,23 @@ S. Bulusu, M. Favoni, A. Ipp, D. I. Müller & D. Schuh, Phys. Rev. D 104, 074504
 from __future__ import annotations
 
 import zlib
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from lattice_ml.ground.errors import UserError
-from lattice_ml.systems.base import Point
+from lattice_ml.systems.base import Point, System
 from lattice_ml.systems.complex_scalar.fluxes import K_T, L_T, SPACE, TIME, divergence, site_sums
 from lattice_ml.systems.complex_scalar.statistics import link_statistics
 from lattice_ml.systems.complex_scalar.weights import MOST, largest_f, log_weights
 
 if TYPE_CHECKING:
-    import torch
+    pass
 
 
 @dataclass(frozen=True)
-class ComplexScalar:
+class ComplexScalar(System):
     """The rules of the model on one torus.
 
     extents: sites (N_t, N_x) along time and space, at least 2 each: 60x4 is (60, 4). lam: lambda >= 0.
@@ -53,8 +52,7 @@ class ComplexScalar:
 
     name = "complex_scalar"
     species = ("k_t", "k_x", "l_t", "l_x")
-    channels = ("k_t", "k_x", "l_t", "l_x")
-    phases = ()
+    likelihood = ("logistic", "logistic", "poisson", "poisson")
     control = "mu"
     time_unit = "updates"
     dtype = "int16"
@@ -72,14 +70,6 @@ class ComplexScalar:
             raise UserError(f"lam = {self.lam!r} is no coupling: give system.lam >= 0, e.g. 1.0.")
         object.__setattr__(self, "extents", extents)
         object.__setattr__(self, "lam", float(self.lam))
-
-    @property
-    def volume(self) -> int:
-        """Number of sites."""
-        return self.extents[0] * self.extents[1]
-
-    def parameters(self) -> dict[str, Any]:
-        return {"name": self.name, "extents": list(self.extents), "lam": self.lam}
 
     def validate(self, point: Point) -> None:
         """Raise ``UserError`` unless the point has eta, mu, perhaps worms, a finite partition sum and small fluxes."""
@@ -133,10 +123,6 @@ class ComplexScalar:
             worst = violations.flat[np.argmax(np.abs(violations - 2 * worms))]
             raise RuntimeError(f"flux is broken by {worst / 2:g} open worms instead of {worms} at {dict(point)}")
 
-    def to_channels(self, states: torch.Tensor) -> torch.Tensor:
-        """The integers as they are, float32 ``[..., channel, x, y]``."""
-        return states.float()
-
     def observables(self, states: np.ndarray, point: Point | None = None) -> dict[str, np.ndarray]:
         """Observables of states ``[..., species, x, y]``, each float64 ``[...]``.
 
@@ -162,14 +148,13 @@ class ComplexScalar:
         """How links, sites and plaquettes are filled: see ``statistics.link_statistics``."""
         return link_statistics(states)
 
-    def mirror(self, field: np.ndarray) -> np.ndarray:
-        """The fluxes k_t ``[..., x, y]`` reflected in space: x -> -x leaves every weight as it is."""
-        return field[..., ::-1].copy()
+    def symmetries(self, fields: np.ndarray) -> list[np.ndarray]:
+        """The links ``[..., channel, t, x]`` reflected in space, x -> -x, which leaves every weight as it is.
 
-    def recognise(self, observables: Mapping[str, np.ndarray]) -> np.ndarray | None:
-        """None: no transition is sought in it."""
-        return None
-
-    def name_groups(self, observables: Mapping[str, np.ndarray], group: np.ndarray) -> list[str] | None:
-        """None: nothing here classifies phases (on a torus of finite width they are joined smoothly)."""
-        return None
+        Links in time stay links of their site; those in space turn round and begin at their other end: k_x changes its
+        sign, and both k_x and l_x move by a site.
+        """
+        image = fields[..., ::-1].copy()
+        image[..., (1, 3), :, :] = np.roll(image[..., (1, 3), :, :], -1, axis=-1)
+        image[..., 1, :, :] *= -1
+        return [image]

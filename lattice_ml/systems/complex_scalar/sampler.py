@@ -9,7 +9,7 @@ import numpy as np
 
 from lattice_ml.ground.errors import UserError
 from lattice_ml.kernels.device import THREADS_TO_FILL, Where, open_device
-from lattice_ml.systems.base import Lane, Point, Tick
+from lattice_ml.systems.base import Lane, Point, Sampler, Tick
 from lattice_ml.systems.complex_scalar.physics import ComplexScalar
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ LONGEST = 2**32
 """Elementary updates of a trajectory: kernels number them in 32 bits."""
 
 
-class ComplexScalarSampler:
+class ComplexScalarSampler(Sampler):
     """Configurations of the flux form, closed or with open worms.
 
     algorithm: "worm" (correct everywhere), "checkerboard" (plaquettes, straight lines, l: keeps its winding number

@@ -13,15 +13,13 @@ Source: L. Onsager, Phys. Rev. 65, 117 (1944).
 from __future__ import annotations
 
 import zlib
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
-from jaxtyping import Float, Int64
 
 from lattice_ml.ground.errors import UserError
-from lattice_ml.systems.base import Point
+from lattice_ml.systems.base import Point, System
 
 if TYPE_CHECKING:
     import torch
@@ -30,7 +28,7 @@ FERROMAGNET, PARAMAGNET = "F", "P"
 
 
 @dataclass(frozen=True)
-class Ising:
+class Ising(System):
     """The rules of the model on one torus.
 
     extents: sites (Lx, Ly), at least 3 each, so that the four neighbours of a site are four sites.
@@ -41,31 +39,10 @@ class Ising:
     extents: tuple[int, int]
 
     name = "ising"
+    values = (0, 1)
     species = ("up",)
     channels = ("spin",)
     phases = (FERROMAGNET, PARAMAGNET)
-    control = "T"
-    time_unit = "sweeps"
-    dtype = "uint16"
-    watched = ()
-    starts = ("ordered", "random")
-
-    def __post_init__(self) -> None:
-        extents = tuple(self.extents)
-        if len(extents) != 2 or not all(isinstance(n, int) and n >= 3 for n in extents):
-            raise UserError(
-                f"extents = {list(extents)} is not a torus: give two whole numbers of at least 3, "
-                "e.g. ensemble.extents=[32,32]."
-            )
-        object.__setattr__(self, "extents", extents)
-
-    @property
-    def volume(self) -> int:
-        """Number of sites."""
-        return self.extents[0] * self.extents[1]
-
-    def parameters(self) -> dict[str, Any]:
-        return {"name": self.name, "extents": list(self.extents)}
 
     def validate(self, point: Point) -> None:
         """Raise ``UserError`` unless the point is a temperature T > 0 and nothing else."""
@@ -73,10 +50,6 @@ class Ising:
             raise UserError(f"a point of the Ising model is given by T alone, not by {', '.join(sorted(point))}.")
         if not 0 < point["T"] < np.inf:
             raise UserError(f"T = {point['T']:g} is not a temperature: give T > 0, e.g. ensemble.grid.T=[2.0].")
-
-    def work(self, point: Point) -> float:
-        """Spin updates in a sweep: the number of sites."""
-        return float(self.volume)
 
     def point_key(self, point: Point) -> int:
         """A uint32 that names this point of this system in the random streams.
@@ -112,37 +85,6 @@ class Ising:
             "energy": -(spin * right_and_up).sum(axis=(-2, -1), dtype=np.int64) / self.volume,
         }
 
-    def statistics(self, states: np.ndarray) -> dict[str, np.ndarray]:
-        """None beside the observables."""
-        return {}
-
-    def mirror(self, field: np.ndarray) -> np.ndarray:
-        """The spins ``[..., x, y]`` turned over, s -> -s, which leaves every energy as it is."""
-        return -field
-
-    def recognise(self, observables: Mapping[str, np.ndarray]) -> np.ndarray | None:
-        """None: Onsager's T_c is exact, and the report stands it beside what was found."""
-        return None
-
-    def name_groups(
-        self, observables: Mapping[str, Float[np.ndarray, " n"]], group: Int64[np.ndarray, " n"]
-    ) -> list[str] | None:
-        """F or P for each group of configurations, or None if the groups are not these phases.
-
-        The groups are cut where their mean ``order`` jumps most: those above are F, those below P. It is no clear cut,
-        and None, if the least ordered F group is not twice as ordered as the most ordered P group, or if over a tenth
-        of a group lies on the other side of the middle of the jump: such a group mixes phases.
-        """
-        size = np.bincount(group)
-        order = np.bincount(group, observables["order"]) / size
-        ranked = np.sort(order)
-        if len(ranked) < 2:
-            return None
-        widest = int(np.argmax(np.diff(ranked)))
-        low, high = ranked[widest], ranked[widest + 1]
-        cut = (low + high) / 2
-        ordered = order > cut
-        astray = (observables["order"] > cut) != ordered[group]
-        if high == 0 or high < 2 * low or np.any(np.bincount(group, astray) > size / 10):
-            return None
-        return [FERROMAGNET if above else PARAMAGNET for above in ordered]
+    def symmetries(self, fields: np.ndarray) -> list[np.ndarray]:
+        """The spins ``[..., channel, x, y]`` turned over, s -> -s, which leaves every energy as it is."""
+        return [-fields]

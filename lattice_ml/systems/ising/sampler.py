@@ -9,14 +9,14 @@ import numpy as np
 
 from lattice_ml.ground.errors import UserError
 from lattice_ml.kernels.device import THREADS_TO_FILL, Where, open_device
-from lattice_ml.systems.base import Lane, Point, Tick
+from lattice_ml.systems.base import Lane, Point, Sampler, Tick
 from lattice_ml.systems.ising.physics import Ising
 
 LANE_BYTES = 2**33
 """Device memory that the trajectories of one call may take."""
 
 
-class IsingSampler:
+class IsingSampler(Sampler):
     """Heat-bath sweeps of the Ising model on a checkerboard, exact in law at every temperature and extent.
 
     device: "auto", "cpu" or "cuda". trajectories: of the whole campaign; nothing here depends on it.
@@ -52,10 +52,6 @@ class IsingSampler:
         colours = 2 if all(extent % 2 == 0 for extent in system.extents) else 3
         filling = THREADS_TO_FILL * 4 * colours // system.volume
         return max(1, min(filling, LANE_BYTES // ((16 + 4 * readouts) * system.volume)))
-
-    def record(self, system: Any, point: Point) -> dict[str, Any]:
-        """Nothing is measured on the way."""
-        return {}
 
     def sample(self, system: Ising, lanes: Sequence[Lane], seed: int, start: str, tick: Tick) -> Any:
         """1 where the spin is up, of every lane at its ``times``: whole numbers of sweeps since the start state.

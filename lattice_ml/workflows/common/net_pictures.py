@@ -59,9 +59,10 @@ def draw_saliency_nets(
     ``[species, x, y]``."""
     from lattice_ml.explain.edges import edge_overlap, profile_along_x, slope_along_x
     from lattice_ml.figures.explain import saliency_nets
-    from lattice_ml.workflows.phase_diagram.label_figures import channels_of, place
+    from lattice_ml.systems.channels import channels_of
+    from lattice_ml.workflows.phase_diagram.label_figures import place
 
-    fields = channels_of(system, states)
+    fields = channels_of(system, states).numpy()
     density = fields[system.channels.index("density")][None]
     save(
         folder,

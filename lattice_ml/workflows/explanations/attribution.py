@@ -14,14 +14,16 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from lattice_ml.explain.gallery import Background
-    from lattice_ml.workflows.explanations.finished import Finished
+    from lattice_ml.workflows.explanations.explained import Explained
+    from lattice_ml.workflows.explanations.finished_run import FinishedRun
 
 DRAWS = 3
 """Nets with weights drawn anew, for the error of the rank correlation."""
 
 
 def explain_attribution(
-    found: Finished,
+    finished: FinishedRun,
+    found: Explained,
     configurations: int = 3,
     output: str | None = None,
     methods: list[str] | None = None,
@@ -50,7 +52,7 @@ def explain_attribution(
         )
     wanted = output_number(found, output)
     settings = {"configurations": configurations, "output": output, "methods": chosen, "seed": seed}
-    with open_room(found, "attribution", settings, steps=len(chosen) + 2) as run:
+    with open_room(finished, found.system, "attribution", settings, steps=len(chosen) + 2) as run:
         with run.step("read", "reading held-out configurations"):
             sample = examples(found, 1000)
             ground = background(channels(found, sample.states))
@@ -85,7 +87,7 @@ def explain_attribution(
         run.show_end(run.finish())
 
 
-def typical(found: Finished, sample: Examples, count: int) -> list[int]:
+def typical(found: Explained, sample: Examples, count: int) -> list[int]:
     """Numbers of configurations at points spread over the control parameter, the last of each in the middle of its
     phase.
 
@@ -103,7 +105,7 @@ def typical(found: Finished, sample: Examples, count: int) -> list[int]:
     return [int(order[k]) for k in np.linspace(0, len(order) - 1, max(count, 2)).round().astype(int)][:count]
 
 
-def targets(found: Finished, x: Tensor, wanted: int | None) -> Tensor:
+def targets(found: Explained, x: Tensor, wanted: int | None) -> Tensor:
     """The output to explain of every configuration, int64 ``[batch]``."""
     import torch
 
@@ -114,7 +116,7 @@ def targets(found: Finished, x: Tensor, wanted: int | None) -> Tensor:
 
 
 def judge(
-    found: Finished, method: str, x: Tensor, target: Tensor, attribution: Tensor, ground: Background, seed: int
+    found: Explained, method: str, x: Tensor, target: Tensor, attribution: Tensor, ground: Background, seed: int
 ) -> dict[str, Any]:
     """The row of a method in the table of trust."""
     from lattice_ml.explain.faithfulness import infidelity, randomised, rank_correlation, sensitivity

@@ -8,16 +8,18 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
-from omegaconf import OmegaConf
 
 from lattice_ml.ensembles.store import points_of
 from lattice_ml.ground.errors import UserError
 from lattice_ml.ground.files import disk_errors, lock
-from lattice_ml.runs.run import LOCK, Run
-from lattice_ml.workflows.explanations.finished import Finished
+from lattice_ml.runs.run import LOCK, Place, Run
+from lattice_ml.workflows.explanations.explained import Explained
+from lattice_ml.workflows.explanations.finished_run import FinishedRun
 
 if TYPE_CHECKING:
     import torch
+
+    from lattice_ml.systems.base import System
 
 ROWS = 4000
 """Configurations of an ensemble that an explanation looks at, at most."""
@@ -37,26 +39,28 @@ class Examples(NamedTuple):
 
 
 @contextmanager
-def open_room(found: Finished, method: str, settings: Mapping[str, Any], steps: int) -> Iterator[Run]:
+def open_room(
+    finished: FinishedRun, system: System, method: str, settings: Mapping[str, Any], steps: int
+) -> Iterator[Run]:
     """The room, held for this process alone; an explanation that is there already is made anew.
 
     Its ``config.yaml`` is that of the run with ``explain``, the settings.
     """
-    folder = found.folder / "explain" / method
+    folder = finished.folder / "explain" / method
     with disk_errors(folder, "another run folder"):
         folder.mkdir(parents=True, exist_ok=True)
         with lock(folder / LOCK, f"another process is at work in {folder}: wait for it."):
             (folder / "report.html").unlink(missing_ok=True)
-            explain = {"explain": {"run": str(found.folder), "method": method, **settings}}
-            config = OmegaConf.merge(found.config, explain, {"name": f"{found.config.name}: {method}"})
-            run = Run(folder, config, steps)  # pyright: ignore[reportArgumentType]
-            run.results["run"] = found.folder.name
-            run.results["system"] = found.system.parameters()
-            run.results["explain"] = explain["explain"]
+            name, told = f"{finished.name}: {method}", {"run": str(finished.folder), "method": method, **settings}
+            record = {**finished.record, "explain": told, "name": name}
+            run = Run(folder, Place(folder.parents[1], name, method, finished.seed, record), steps)
+            run.results["run"] = finished.folder.name
+            run.results["system"] = system.parameters()
+            run.results["explain"] = told
             yield run
 
 
-def examples(found: Finished, most: int = ROWS) -> Examples:
+def examples(found: Explained, most: int = ROWS) -> Examples:
     """Configurations that the net has not learned from, ``most`` at most, spread evenly over points, replicas and
     samples."""
     dataset = found.unseen()
@@ -75,14 +79,14 @@ def examples(found: Finished, most: int = ROWS) -> Examples:
     return Examples(np.concatenate(states), [known[k] for k in where[:, 0]], where[:, :2])
 
 
-def channels(found: Finished, states: np.ndarray) -> torch.Tensor:
+def channels(found: Explained, states: np.ndarray) -> torch.Tensor:
     """What the net sees, float32 ``[n, channel, x, y]``."""
     import torch
 
     return found.system.to_channels(torch.from_numpy(states.astype(np.int32)))
 
 
-def output_number(found: Finished, wanted: str | None) -> int | None:
+def output_number(found: Explained, wanted: str | None) -> int | None:
     """The number of an output by name; None where none was named. Raises ``UserError`` for an unknown one."""
     if wanted is None:
         return None
@@ -93,7 +97,7 @@ def output_number(found: Finished, wanted: str | None) -> int | None:
     return found.outputs.index(wanted)
 
 
-def observable(found: Finished, sample: Examples, name: str) -> np.ndarray:
+def observable(found: Explained, sample: Examples, name: str) -> np.ndarray:
     """An observable, or a control parameter, of every configuration. Raises ``UserError`` for an unknown name."""
     if name in sample.points[0]:
         return sample.parameter(name)
@@ -104,7 +108,7 @@ def observable(found: Finished, sample: Examples, name: str) -> np.ndarray:
     return values[name]
 
 
-def observables(found: Finished, sample: Examples) -> dict[str, np.ndarray]:
+def observables(found: Explained, sample: Examples) -> dict[str, np.ndarray]:
     """Every observable of the system, ``[n]`` each."""
     result: dict[str, np.ndarray] = {}
     for number in np.unique(sample.trajectory[:, 0]):

@@ -13,14 +13,20 @@ from lattice_ml.ground.errors import UserError
 from lattice_ml.workflows.explanations.examples import Examples, channels, examples, open_room, output_number
 
 if TYPE_CHECKING:
-    from lattice_ml.workflows.explanations.finished import Finished
+    from lattice_ml.workflows.explanations.explained import Explained
+    from lattice_ml.workflows.explanations.finished_run import FinishedRun
 
 HELD_BACK = 0.3
 """Share of the trajectories on which the imitation is tested."""
 
 
 def explain_features(
-    found: Finished, output: str | None = None, kinds: list[str] | None = None, forests: int = 10, seed: int = 0
+    finished: FinishedRun,
+    found: Explained,
+    output: str | None = None,
+    kinds: list[str] | None = None,
+    forests: int = 10,
+    seed: int = 0,
 ) -> None:
     """Fit white boxes to what the net says of held-out configurations (its class, or the value of ``output``), test
     how often or how closely they say the same on trajectories held back, and measure which features they need for it.
@@ -39,7 +45,7 @@ def explain_features(
         if kind not in KINDS:
             raise UserError(f"there is no white box {kind!r}: give kinds=[...] of {', '.join(KINDS)}.")
     settings = {"output": output, "kinds": chosen, "forests": forests, "seed": seed}
-    with open_room(found, "features", settings, steps=4) as run:
+    with open_room(finished, found.system, "features", settings, steps=4) as run:
         with run.step("read", "reading held-out configurations and their features"):
             sample = examples(found)
             said, classify = answers(found, sample, wanted)
@@ -86,7 +92,7 @@ def explain_features(
         run.show_end(run.finish())
 
 
-def answers(found: Finished, sample: Examples, wanted: int | None) -> tuple[np.ndarray, bool]:
+def answers(found: Explained, sample: Examples, wanted: int | None) -> tuple[np.ndarray, bool]:
     """What the net says of every configuration, and whether that is a class: int64 or float64 ``[n]``."""
     import torch
 
@@ -99,7 +105,7 @@ def answers(found: Finished, sample: Examples, wanted: int | None) -> tuple[np.n
     return np.concatenate(parts).astype(np.float64), False
 
 
-def table_of(found: Finished, sample: Examples) -> Features:
+def table_of(found: Explained, sample: Examples) -> Features:
     """The feature table of the examples, each at its own point."""
     parts, order = [], []
     for number in np.unique(sample.trajectory[:, 0]):
@@ -111,7 +117,7 @@ def table_of(found: Finished, sample: Examples) -> Features:
 
 
 def questions(
-    found: Finished, said: np.ndarray, classify: bool, wanted: int | None, test: np.ndarray
+    found: Explained, said: np.ndarray, classify: bool, wanted: int | None, test: np.ndarray
 ) -> list[tuple[str, np.ndarray, np.ndarray]]:
     """(name, target, rows): the output; or every two neighbouring classes of which the net names both, on either side
     of what is imitated and what is held back (``test``)."""

@@ -13,12 +13,12 @@ from lattice_ml.figures.captions import caption
 
 if TYPE_CHECKING:
     from lattice_ml.systems.base import Point
-    from lattice_ml.workflows.explanations.finished import Finished
+    from lattice_ml.workflows.explanations.explained import Explained
 
 
 def draw_gallery(
     folder: Path,
-    found: Finished,
+    found: Explained,
     number: int,
     fields: np.ndarray,
     maps: Mapping[str, np.ndarray],

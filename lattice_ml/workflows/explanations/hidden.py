@@ -14,7 +14,8 @@ if TYPE_CHECKING:
     from lattice_ml.explain.gallery import Background
     from lattice_ml.runs.run import Run
     from lattice_ml.workflows.explanations.examples import Examples
-    from lattice_ml.workflows.explanations.finished import Finished
+    from lattice_ml.workflows.explanations.explained import Explained
+    from lattice_ml.workflows.explanations.finished_run import FinishedRun
 
 SHOWN = 800
 """Configurations in a plane."""
@@ -23,7 +24,13 @@ PROBES = 8
 """Inputs that receptive fields are measured with."""
 
 
-def explain_hidden(found: Finished, layer: str | None = None, colour: list[str] | None = None, seed: int = 0) -> None:
+def explain_hidden(
+    finished: FinishedRun,
+    found: Explained,
+    layer: str | None = None,
+    colour: list[str] | None = None,
+    seed: int = 0,
+) -> None:
     """Planes of the activations of ``layer`` (default: the last but the output's) coloured by ``colour``, observables
     or control parameters (default: the control parameter and the first two observables); of every convolution the
     maps of one configuration, the receptive field, and what its filters wait for.
@@ -37,7 +44,7 @@ def explain_hidden(found: Finished, layer: str | None = None, colour: list[str] 
     from lattice_ml.figures import captions
 
     settings = {"layer": layer, "colour": colour, "seed": seed}
-    with open_room(found, "hidden", settings, steps=5) as run:
+    with open_room(finished, found.system, "hidden", settings, steps=5) as run:
         with run.step("read", "reading held-out configurations"):
             sample = examples(found, SHOWN)
             names = colour or [
@@ -62,7 +69,7 @@ def explain_hidden(found: Finished, layer: str | None = None, colour: list[str] 
 
 
 def planes(
-    found: Finished, run: Run, x: Tensor, layer: str, colours: dict[str, np.ndarray], sample: Examples, seed: int
+    found: Explained, run: Run, x: Tensor, layer: str, colours: dict[str, np.ndarray], sample: Examples, seed: int
 ) -> None:
     from lattice_ml.explain.hidden import PLANES, activations, lay_out
     from lattice_ml.explain.information import mutual_information
@@ -92,7 +99,7 @@ def planes(
     }
 
 
-def fields(found: Finished, run: Run, x: Tensor, convolutions: list[str]) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+def fields(found: Explained, run: Run, x: Tensor, convolutions: list[str]) -> dict[str, tuple[np.ndarray, np.ndarray]]:
     """Receptive fields, measured and, where the net tells its windows, by arithmetic, with what is seen ``beyond``.
 
     Returns the rows and columns of the torus that the centre of each convolution sees.
@@ -120,7 +127,7 @@ def fields(found: Finished, run: Run, x: Tensor, convolutions: list[str]) -> dic
 
 
 def filters(
-    found: Finished,
+    found: Explained,
     run: Run,
     x: Tensor,
     ground: Background,

@@ -12,7 +12,7 @@ from lattice_ml.figures import save
 from lattice_ml.figures.captions import caption
 
 if TYPE_CHECKING:
-    from lattice_ml.workflows.explanations.finished import Finished
+    from lattice_ml.workflows.explanations.explained import Explained
 
 
 def draw_planes(folder: Path, layer: str, laid: Mapping[str, np.ndarray], colours: Mapping[str, np.ndarray]) -> None:
@@ -41,7 +41,7 @@ def draw_planes(folder: Path, layer: str, laid: Mapping[str, np.ndarray], colour
     )
 
 
-def draw_maps(folder: Path, found: Finished, fields: np.ndarray, layers: Mapping[str, np.ndarray], most: int) -> None:
+def draw_maps(folder: Path, found: Explained, fields: np.ndarray, layers: Mapping[str, np.ndarray], most: int) -> None:
     """fields: ``[channel, x, y]``; layers: maps ``[filter, x, y]`` of every convolution."""
     from lattice_ml.figures.nets import filter_maps
 
@@ -61,7 +61,7 @@ def draw_maps(folder: Path, found: Finished, fields: np.ndarray, layers: Mapping
 
 
 def draw_filters(
-    folder: Path, found: Finished, pictures: Mapping[str, np.ndarray], values: Mapping[str, Sequence[float]]
+    folder: Path, found: Explained, pictures: Mapping[str, np.ndarray], values: Mapping[str, Sequence[float]]
 ) -> None:
     """pictures: ``[filter, channel, x, y]`` of every convolution; values: the activations that they reach."""
     from lattice_ml.figures.nets import filter_maps

@@ -18,6 +18,7 @@ from lattice_ml.runs.fit_best import fit_best
 from lattice_ml.runs.loggers import open_loggers, publish
 from lattice_ml.runs.run import Run
 from lattice_ml.runs.training import seed_everything
+from lattice_ml.systems.channels import state_tensor
 from lattice_ml.workflows.latents.encoding import Encoding
 from lattice_ml.workflows.latents.figures import draw_answers, draw_training
 from lattice_ml.workflows.latents.steps import HeldOut, tell_latents
@@ -105,9 +106,8 @@ def require_answers(task: Recipe[AnswerQueries]) -> None:
 
 def measured(task: AnswerQueries, history: list[dict[str, float]], held: HeldOut) -> dict[str, Any]:
     """Root mean squared errors of held-out answers, in their units, with the spread over trajectories."""
-    import torch
 
-    squares = task.errors(held.channels, torch.from_numpy(held.states.astype(np.int32))) ** 2
+    squares = task.errors(held.channels, state_tensor(held.states)) ** 2
     count = int(held.groups.max()) + 1
     best = min(history, key=lambda row: row["val/loss"])
     found: dict[str, Any] = {}

@@ -11,6 +11,7 @@ import numpy as np
 from lattice_ml.data.settings import DataSettings
 from lattice_ml.ensembles.ensemble import Ensemble
 from lattice_ml.runs.run import Run
+from lattice_ml.systems.channels import channels_of
 from lattice_ml.workflows.common.protocol import protocol_of
 from lattice_ml.workflows.latents.figures import draw_dimensions, draw_information, draw_plane
 
@@ -72,7 +73,6 @@ def build_configurations(settings: DataSettings, system: System, ensemble: xr.Da
 
 def hold_out(system: System, ensemble: xr.Dataset, data: Configurations, most: int) -> HeldOut:
     """The validation and test replicas, of which every s-th sample is read if they hold more than ``most``."""
-    import torch
 
     from lattice_ml.explain.quantities import quantities, trajectories
 
@@ -82,7 +82,7 @@ def hold_out(system: System, ensemble: xr.Dataset, data: Configurations, most: i
     held = held.isel(sample=slice(None, None, min(step, held.sizes["sample"])))
     states = held["configurations"].transpose("point", "replica", "sample", "species", "x", "y").to_numpy()
     states = states.reshape(-1, *states.shape[3:])
-    channels = system.to_channels(torch.from_numpy(states.astype(np.int32)))
+    channels = channels_of(system, states)
     return HeldOut(held, states, channels, quantities(system, held), trajectories(held))
 
 

@@ -71,9 +71,9 @@ class Latents(Encoding):
 
     def make(self, system: System, data: Configurations, latents: int | None = None) -> Autoencode:
         """The task on a fresh net, its likelihood read off the numbers of the training configurations."""
-        from lattice_ml.nets.likelihoods import Likelihood, families
+        from lattice_ml.nets.likelihoods import Likelihood
 
-        likelihood = Likelihood(families(*data.ranges()))
+        likelihood = Likelihood(system.likelihood)
         seed_everything(self.seed)
         net = self.fresh_net(system, likelihood.numbers, latents)
         return self.task(net=net, system=system, likelihood=likelihood)

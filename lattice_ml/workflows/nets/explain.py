@@ -8,6 +8,7 @@ import numpy as np
 
 from lattice_ml.ensembles.family import torus_name
 from lattice_ml.runs.run import Run
+from lattice_ml.systems.channels import channels_of
 from lattice_ml.workflows.common.protocol import torus_of
 from lattice_ml.workflows.nets.data import Test
 from lattice_ml.workflows.nets.results import Trained, largest
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
 
 def explain(workflow: CompareNets, run: Run, trained: list[Trained], tests: list[Test]) -> None:
     """Equivariance of the first instance of every net; what the first layers of the first one make of a violation."""
-    import torch
 
     from lattice_ml.nets.equivariance import equivariance_error
     from lattice_ml.tasks.members import load_members
@@ -32,7 +32,7 @@ def explain(workflow: CompareNets, run: Run, trained: list[Trained], tests: list
     nets = workflow.nets(system)
     number = int(np.argmax(own["worms"].values == 1)) if "worms" in own.coords else -1  # a single worm is clearest
     states = own["configurations"][number].to_numpy().reshape(-1, len(system.species), *system.extents)[:16]
-    x = system.to_channels(torch.from_numpy(states.astype(np.int32)))
+    x = channels_of(system, states)
     maps: dict[str, np.ndarray] = {}
     run.results["equivariance_error"] = {}
     for number, one in enumerate(largest(trained)):

@@ -10,7 +10,8 @@ import numpy as np
 
 from lattice_ml.figures import save
 from lattice_ml.figures.captions import caption
-from lattice_ml.workflows.phase_diagram.label_figures import channels_of, place
+from lattice_ml.systems.channels import channels_of
+from lattice_ml.workflows.phase_diagram.label_figures import place
 
 if TYPE_CHECKING:
     from lattice_ml.phases.scan import Scan
@@ -165,7 +166,7 @@ def draw_saliency(
         folder,
         "saliency",
         {
-            "fields": channels_of(system, states),
+            "fields": channels_of(system, states).numpy(),
             "saliency": saliency,
             "channels": system.channels,
             "phase": phase,

@@ -12,6 +12,7 @@ from lattice_ml.ensembles.store import points_of
 from lattice_ml.figures import save
 from lattice_ml.figures.captions import caption
 from lattice_ml.phases.scan import place_of, standard_error
+from lattice_ml.systems.channels import channels_of
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -30,10 +31,13 @@ OBSERVABLES = {
 
 
 def draw_components(folder: Path, ratios: np.ndarray, components: np.ndarray, floor: np.ndarray | None = None) -> None:
-    """Principal components [component, x, y] and their ratios; ``floor`` [component]: those of noise, if known."""
+    """Principal components and their ratios; ``floor`` [component]: those of noise, if known.
+
+    components: ``[component, x, y]``, or ``[component, channel, x, y]``, whose channels stand side by side along x.
+    """
     from lattice_ml.figures.phases import pca
 
-    drawn = components[:DRAWN_COMPONENTS]
+    drawn = components.reshape(len(components), -1, components.shape[-1])[:DRAWN_COMPONENTS]
     save(
         folder,
         "pca",
@@ -49,7 +53,7 @@ def draw_components(folder: Path, ratios: np.ndarray, components: np.ndarray, fl
         folder,
         "pca",
         "Principal components",
-        "Share of the variance of each principal component of the order field, of all variance including the "
+        "Share of the variance of each principal component of the embedded channels, of all variance including the "
         "components not kept; below, the leading components averaged over y, with a band of three standard deviations "
         "over y. What may stand anywhere along x, such as a travelling band, appears as pairs of waves of periods L, "
         "L/2, L/3." + ("" if floor is None else " Dashed: the spectrum that counted particles have without any order."),
@@ -102,7 +106,8 @@ def draw_labels(folder: Path, system: System, ensemble: xr.Dataset, labels: Labe
     control = np.asarray(ensemble[system.control].values)
     points = points_of(ensemble)
     values = [system.observables(ensemble["configurations"][k].to_numpy(), points[k]) for k in range(len(control))]
-    shown = {name: label for name, label in OBSERVABLES.items() if name in values[0]}
+    known = {name: label for name, label in OBSERVABLES.items() if name in values[0]}
+    shown = known or {name: name for name in values[0]}
     replicas = {name: np.stack([point[name].mean(axis=-1) for point in values]) for name in shown}
     found = [row for row in labels.transitions if row["value"] is not None]
     order = np.argsort(control)
@@ -143,7 +148,7 @@ def draw_configurations(folder: Path, system: System, ensemble: xr.Dataset, show
     """One configuration of each phase, in their order; ``shown``: numbers of the points."""
     from lattice_ml.figures.phases import configurations
 
-    fields = np.stack([channels_of(system, ensemble["configurations"][k, 0, -1].to_numpy()) for k in shown])
+    fields = np.stack([channels_of(system, ensemble["configurations"][k, 0, -1].to_numpy()).numpy() for k in shown])
     save(
         folder,
         "configurations",
@@ -164,13 +169,6 @@ def draw_configurations(folder: Path, system: System, ensemble: xr.Dataset, show
         "The last sample of the first replica at one point of each phase.",
         f"Maps of {' and '.join(system.channels)} of one configuration of each phase.",
     )
-
-
-def channels_of(system: System, states: np.ndarray) -> np.ndarray:
-    """What the net sees of one configuration: float32 ``[channel, x, y]``."""
-    import torch
-
-    return system.to_channels(torch.from_numpy(states.astype(np.int32))).numpy()
 
 
 def place(point: Point, control: str) -> dict[str, Any]:

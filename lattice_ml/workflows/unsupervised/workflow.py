@@ -175,7 +175,7 @@ def resample_all(
     """The labels of every resampling, None where the plane shows no phases; each kept as soon as it is known."""
     from lattice_ml.ensembles import progress
     from lattice_ml.ensembles.store import points_of
-    from lattice_ml.phases.embed import order_field
+    from lattice_ml.phases.embed import embedded_fields
     from lattice_ml.phases.label import read_observables
     from lattice_ml.phases.label_file import load_labels, save_labels
     from lattice_ml.phases.resample import resample
@@ -186,14 +186,16 @@ def resample_all(
     found: list[Labels | None] = [load_labels(path) for path in files]
     if all(found):
         return found
-    field, observables = order_field(ensemble, system), read_observables(ensemble, system)
+    fields, observables = embedded_fields(ensemble, system), read_observables(ensemble, system)
     shape = tuple(ensemble.sizes[name] for name in ("point", "replica", "sample"))
     settings = naming.model_dump(exclude={"seed"})
     with progress.show("resamplings", len(found)) as report:
         for number, path in enumerate(files):
             if found[number] is None:
                 try:
-                    labels = resample(field, observables, points_of(ensemble), shape, system, seeds[number], **settings)
+                    labels = resample(
+                        fields, observables, points_of(ensemble), shape, system, seeds[number], **settings
+                    )
                 except UserError as error:
                     run.console.print(f"resampling {number + 1}: {error}", highlight=False, soft_wrap=True)
                 else:

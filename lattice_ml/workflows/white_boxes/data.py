@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from jaxtyping import Float, Int64
-from omegaconf import DictConfig
 
+from lattice_ml.ensembles.ensemble import Ensemble
 from lattice_ml.ensembles.store import points_of
 from lattice_ml.explain.features import Features, ensemble_features
 from lattice_ml.ground.errors import UserError
 from lattice_ml.phases.scan import place_of
+from lattice_ml.phases.settings import Naming
 from lattice_ml.workflows.common.protocol import on_torus
 
 if TYPE_CHECKING:
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 
     from lattice_ml.phases.label import Labels
     from lattice_ml.systems.base import Point, System
-    from lattice_ml.workflows.explanations.finished import Finished
+    from lattice_ml.workflows.explanations.explained import Explained
 
 
 class Table(NamedTuple):
@@ -67,14 +68,14 @@ class Judge(NamedTuple):
     answer: Callable[[Table], Float[np.ndarray, "member n answer"] | None]
 
 
-def read_table(config: DictConfig, part: str, dataset: xr.Dataset, most: int | None = None) -> Table:
+def read_table(part: str, ensemble: Ensemble, dataset: xr.Dataset, most: int | None = None) -> Table:
     """The table of an ensemble, answers not yet known; of ``most`` configurations at most, samples spread evenly."""
     points, replicas, samples = (dataset.sizes[name] for name in ("point", "replica", "sample"))
     if most is not None and points * replicas * samples > most:
         kept = max(1, most // (points * replicas))
         dataset = dataset.isel(sample=np.unique(np.linspace(0, samples - 1, kept).round().astype(int)))
         samples = dataset.sizes["sample"]
-    system = on_torus(config, dataset)
+    system = on_torus(ensemble, dataset)
     known = points_of(dataset)
     table = ensemble_features(dataset, system, known)
     numbers = np.indices((points, replicas, samples))[:2].reshape(2, -1).T
@@ -106,7 +107,7 @@ def scans(table: Table) -> dict[tuple[tuple[str, float], ...], list[int]]:
 
 
 def label_scans(
-    table: Table, folder: Path, phases: DictConfig, say: Callable[[str], None]
+    table: Table, folder: Path, naming: Naming, say: Callable[[str], None]
 ) -> tuple[Table, list[dict[str, Any]]]:
     """The table with labels that each scan gets from its own clusters, and the transitions between them.
 
@@ -119,7 +120,6 @@ def label_scans(
     from lattice_ml.phases.label_file import load_labels, save_labels
 
     phase, rows = np.full(len(table.points), -1), []
-    settings: dict[str, Any] = {str(key): value for key, value in phases.items()}
     for place, members in scans(table).items():
         where = ", ".join(f"{name} = {value:g}" for name, value in place) or "the scan"
         file = folder / "labels" / f"{table.part}-{'-'.join(f'{name}={value:g}' for name, value in place)}.npz"
@@ -127,7 +127,9 @@ def label_scans(
         if labels is None:
             part = table.dataset.isel(point=members)
             try:
-                labels = name_clusters(embed(part, table.system, **settings), part, table.system, seed=phases.seed)
+                labels = name_clusters(
+                    embed(part, table.system, **naming.model_dump()), part, table.system, seed=naming.seed
+                )
             except UserError:
                 say(f"{where}: the clusters are not the {len(table.system.phases)} phases, so nothing is tested there")
                 continue
@@ -137,7 +139,7 @@ def label_scans(
     return with_labels(table, phase), rows
 
 
-def net_judge(found: Finished, targets: Sequence[str]) -> Judge:
+def net_judge(found: Explained, targets: Sequence[str]) -> Judge:
     """The net of a finished run; of a task with several instances, all of them."""
 
     def classify(table: Table) -> np.ndarray:

@@ -9,10 +9,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from lattice_ml.figures import save
-from lattice_ml.figures.captions import caption
+from lattice_ml.figures.captions import caption, tell
+from lattice_ml.ground.boundary_rows import place_in
 
 if TYPE_CHECKING:
     from lattice_ml.explain.white_box import WhiteBox
+    from lattice_ml.runs.run import Run
     from lattice_ml.workflows.white_boxes.data import Table
     from lattice_ml.workflows.white_boxes.results import Verdict
 
@@ -33,6 +35,26 @@ DRAWN = {"impurity": 10, "permutation": 10, "family": 8}
 """Bars at most."""
 NOISE = "noise"
 DEEPEST = 4
+
+
+def draw(
+    run: Run,
+    boxes: dict[str, list[WhiteBox]],
+    verdicts: list[Verdict],
+    tests: list[Table],
+    transitions: list[dict[str, Any]],
+    targets: list[str],
+) -> None:
+    """Every picture of a run, and its story; boxes: by kind, one for each target or one for the phases."""
+    draw_importances(run.figures, run.results["importances"], bool(targets))
+    if "tree" in boxes:
+        draw_rules(run.figures, dict(zip(targets or ["phase"], boxes["tree"], strict=True)))
+    if targets:
+        draw_errors(run.figures, verdicts, targets, tests[0].system.control)
+    else:
+        draw_accuracies(run.figures, verdicts, tests)
+        draw_diagram(run.figures, tests, run.results["boundaries"], transitions)
+    tell(run.figures, STORY)
 
 
 def draw_importances(folder: Path, found: Mapping[str, Any], regress: bool) -> None:
@@ -136,27 +158,28 @@ def draw_diagram(
 ) -> None:
     """Boundaries of the clusters, of a forest and of the net, as far as there are places to draw them along."""
     from lattice_ml.figures.phases import phase_diagram
-    from lattice_ml.runs.run import ENTRY
 
-    names = sorted({name for row in rows for name in row if name not in ENTRY})
+    names = sorted({name for row in rows for name in place_in(row)})
     chosen = [name for name in ("umap", "random_forest", "cnn") if any(row["method"] == name for row in rows)]
-    if not names or tests[0].system.control != "T":
+    if not names:
         return
+    system = tests[0].system
     ordered = [row for name in chosen for row in rows if row["method"] == name]
-    control = np.concatenate([[point["T"] for point in table.points] for table in tests])
+    control = np.concatenate([[point[system.control] for point in table.points] for table in tests])
     save(
         folder,
         "phase_diagram",
         {
             "place": [row[names[0]] for row in ordered],
             "place_name": names[0],
-            "T": [np.nan if row["T"] is None else row["T"] for row in ordered],
+            "value": [np.nan if row["value"] is None else row["value"] for row in ordered],
+            "control_name": system.control,
             "error": [np.nan if row["error"] is None else row["error"] for row in ordered],
             "transition": [row["transition"] for row in ordered],
             "method": [row["method"] for row in ordered],
-            "phases": tests[0].system.phases,
+            "phases": system.phases,
             "trained": sorted({point[names[0]] for point in tests[0].points}),
-            "T_range": [control.min(), control.max()],
+            "control_range": [control.min(), control.max()],
         },
         phase_diagram.draw,
     )

@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 import numpy as np
-from omegaconf import DictConfig
 from rich.table import Table as Printed
 
 from lattice_ml.ensembles.store import points_of
+from lattice_ml.ground.boundary_rows import place_in
 from lattice_ml.phases.boundary import boundary_table
-from lattice_ml.runs.run import ENTRY, Run
+from lattice_ml.runs.run import Run
 from lattice_ml.workflows.white_boxes.data import Judge, Table, scans
 
 
@@ -73,12 +73,12 @@ def _score(table: Table, place: dict[str, float], values: np.ndarray, trajectory
 
 
 def tell(
-    config: DictConfig,
     run: Run,
     verdicts: list[Verdict],
     tests: list[Table],
     transitions: list[dict[str, Any]],
     targets: list[str],
+    seed: int,
 ) -> None:
     """``results.json``: every score (``tests``), those on held-out replicas as ``metrics``, and the boundaries.
 
@@ -102,9 +102,9 @@ def tell(
             if found is not None:
                 rows += boundary_table(
                     points_of(table.dataset), found.reshape(*table.shape, -1), table.system.phases,
-                    table.system.control, verdict.name, config.seed,
+                    table.system.control, verdict.name, seed,
                 )  # fmt: skip
-    run.results["boundaries"] = sorted(rows, key=lambda row: [row[name] for name in sorted(row) if name not in ENTRY])
+    run.results["boundaries"] = sorted(rows, key=lambda row: [value for _, value in sorted(place_in(row).items())])
 
 
 def _told(score: Score, targets: list[str]) -> dict[str, Any]:
@@ -131,7 +131,7 @@ def _metrics(verdict: Verdict, targets: list[str]) -> dict[str, dict[str, Any]]:
     return found
 
 
-def show(run: Run, verdicts: list[Verdict]) -> None:
+def show(run: Run) -> None:
     """Print accuracies, a row for each place, or errors averaged over the points of each part and lattice."""
     cells: dict[str, dict[str, str]] = {}
     for row in run.results["tests"]:
@@ -142,9 +142,10 @@ def show(run: Run, verdicts: list[Verdict]) -> None:
     for name, told in run.results["metrics"].items() if not cells else ():
         method, _, what = name.partition(": ")
         cells.setdefault(what, {})[method] = f"{told['value']:.3g}"
-    printed = Printed("", *(verdict.name for verdict in verdicts), title=f"{run.config.name}/{run.folder.name}")
+    methods = list(dict.fromkeys(row["method"] for row in run.results["tests"]))
+    printed = Printed("", *methods, title=f"{run.name}/{run.folder.name}")
     for what, own in cells.items():
-        printed.add_row(what, *(own.get(verdict.name, "-") for verdict in verdicts))
+        printed.add_row(what, *(own.get(method, "-") for method in methods))
     run.console.print(printed)
 
 

@@ -5,13 +5,34 @@ import pytest
 import torch
 
 from lattice_ml.ground.errors import UserError
-from lattice_ml.nets.likelihoods import Likelihood, families
+from lattice_ml.nets.likelihoods import Likelihood
+from lattice_ml.systems.base import System
+from lattice_ml.systems.complex_scalar.physics import ComplexScalar
 
 
-def test_families_follow_from_the_numbers():
-    assert families([0, 0, -3], [1, 9, 4]) == ("bernoulli", "poisson", "logistic")
-    with pytest.raises(UserError, match="gaussian"):
-        Likelihood(["gaussian"])  # type: ignore[list-item]
+def test_families_are_what_a_system_declares():
+    class Spins(System):
+        values = (0, 1)
+
+    class Colours(System):
+        values = (0, 1, 2)
+
+    class Steps(System):
+        values = (-1, 0, 1)
+
+    class Particles(System):
+        species = ("plus", "minus")
+
+    class Angles(System):
+        dtype = "float32"
+
+    found = [kind().likelihood for kind in (Spins, Colours, Steps, Particles, Angles)]
+    assert found == [("bernoulli",), ("categorical:3",), ("logistic",), ("poisson", "poisson"), ("normal",)]
+    assert ComplexScalar((4, 4)).likelihood == ("logistic", "logistic", "poisson", "poisson")
+    assert Steps().dtype == "int16"
+    for unknown in ("gaussian", "categorical", "categorical:0"):
+        with pytest.raises(UserError, match=unknown):
+            Likelihood([unknown])
 
 
 @pytest.mark.parametrize(
@@ -21,6 +42,7 @@ def test_families_follow_from_the_numbers():
         ("poisson", [2.1], range(60)),
         ("logistic", [0.3, -0.4], range(-80, 81)),
         ("logistic", [-2.6, -4.5], range(-80, 81)),
+        ("categorical:3", [0.2, -1.0, 0.5], range(3)),
     ],
 )
 def test_probabilities_add_up_to_one_and_give_the_mean_and_the_draws(family, numbers, support):
@@ -32,7 +54,7 @@ def test_probabilities_add_up_to_one_and_give_the_mean_and_the_draws(family, num
     p = log_p.exp()
     assert p.sum() == pytest.approx(1, abs=2e-5)
     mean = float((p * values).sum())
-    if family != "logistic":  # of a cut logistic the location is the mean at half-integers only
+    if family in ("bernoulli", "poisson"):  # of a cut logistic the location is the mean at half-integers only
         assert likelihood.mean(field).item() == pytest.approx(mean, abs=1e-4)
     drawn = likelihood.sample(field.expand(1, -1, 200, 200), torch.Generator().manual_seed(0)).double()
     spread = math.sqrt(float((p * (values - mean) ** 2).sum()))
@@ -57,3 +79,17 @@ def test_a_narrow_logistic_far_from_the_number_stays_finite():
     assert np.isfinite(surprise.item())
     assert field.grad is not None
     assert torch.isfinite(field.grad).all()
+
+
+def test_real_numbers_have_a_density_and_colours_their_likeliest_value():
+    torch.manual_seed(0)
+    numbers, states = torch.randn(2, 2, 4, 5), torch.randn(2, 1, 4, 5)
+    likelihood = Likelihood(["normal"])
+    known = torch.distributions.Normal(numbers[:, 0], numbers[:, 1].exp()).log_prob(states[:, 0]).sum((1, 2))
+    torch.testing.assert_close(likelihood.log_prob(numbers, states), known)
+    drawn = likelihood.sample(torch.tensor([3.0, -1.0])[None, :, None, None].expand(1, -1, 200, 200))
+    assert drawn.dtype == torch.float32
+    assert abs(float(drawn.mean()) - 3) < 4 * math.exp(-1) / 200
+    assert float(drawn.std()) == pytest.approx(math.exp(-1), rel=0.02)
+    colours = torch.tensor([0.2, 1.0, 0.5])[None, :, None, None]
+    assert Likelihood(["categorical:3"]).mean(colours).item() == 1

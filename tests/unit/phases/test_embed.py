@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from lattice_ml.phases.embed import embed, lay_out, order_field, principal_components, symmetric_images
+from lattice_ml.phases.embed import embed, embedded_fields, lay_out, order_field, principal_components, symmetric_images
 from lattice_ml.systems.active_ising.physics import ActiveIsing
 
 
@@ -24,6 +24,7 @@ def test_order_field_runs_over_point_replica_sample():
     counts = np.random.default_rng(0).integers(0, 300, (3, 2, 4, 2, 6, 5)).astype(np.uint16)
     ensemble = xr.Dataset({"configurations": (("point", "replica", "sample", "species", "x", "y"), counts)})
     field = order_field(ensemble, ActiveIsing(extents=(6, 5)))
+    np.testing.assert_array_equal(field, embedded_fields(ensemble, ActiveIsing(extents=(6, 5)))[:, 0])
     flat = counts.reshape(-1, 2, 6, 5).astype(np.float32)
     assert field.dtype == np.float32
     np.testing.assert_array_equal(field, flat[:, 0] - flat[:, 1])
@@ -36,9 +37,10 @@ def test_images_keep_the_modulus_of_every_symmetric_mode():
     x = 2 * np.pi * np.arange(12) / 12
     weights = np.stack([np.repeat(w[:, None], 4, axis=1).ravel() for w in (np.ones(12), np.cos(x), np.sin(x))])
     own = field.reshape(7, -1) @ weights.T
-    images = symmetric_images(
-        field, np.zeros(48, dtype=np.float32), weights.astype(np.float32), 4, 0, ActiveIsing((12, 4)).mirror
+    images, symmetry = symmetric_images(
+        field[:, None], np.zeros(48, dtype=np.float32), weights.astype(np.float32), 4, 0, ActiveIsing((12, 4))
     )
+    assert np.array_equal(symmetry, np.tile([1, 0, 1, 0], (7, 1)))
     sign = np.array([-1, 1, -1, 1])
     np.testing.assert_allclose(images[..., 0], own[:, :1] * sign, atol=1e-3)
     np.testing.assert_allclose(
@@ -57,7 +59,7 @@ def test_plane_separates_planted_phases_and_repeats_itself():
     first = embed(ensemble, ActiveIsing(extents=(9, 9)), components=8)
     again = embed(ensemble, ActiveIsing(extents=(9, 9)), components=8)
     assert first.plane.shape == (120, 2)
-    assert first.components.shape == (8, 9, 9)
+    assert first.components.shape == (8, 1, 9, 9)
     np.testing.assert_array_equal(first.plane, again.plane)
     centres = np.array([first.plane[signs == s].mean(axis=0) for s in (-1, 1, 0)])
     distance = np.linalg.norm(first.plane[:, None] - centres, axis=2)

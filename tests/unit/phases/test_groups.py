@@ -45,6 +45,27 @@ def test_five_oriented_groups_however_many_arcs_a_ring_has():
         assert len(np.unique(group_twins(cluster, images))) == 3
 
 
+def test_colours_are_one_group_by_permutations_one_at_a_time():
+    # Ten ordered clusters, one for each colour, and the disordered one; nine cyclic permutations of the colours.
+    cluster = np.repeat(np.arange(11), 90)
+    symmetry = np.stack((np.arange(990) % 9 + 1, np.zeros(990, dtype=int)), axis=1)
+    images = np.where(cluster[:, None] < 10, (cluster[:, None] + symmetry) % 10, 10)
+    group = group_twins(cluster, images, symmetry)
+    assert len(np.unique(group)) == 2
+    assert len(np.unique(group_twins(cluster, images))) > 2  # pooled, each twin has a twentieth of the images
+    assert len(orient_groups(cluster, images, symmetry).twin) == 2
+
+
+def test_without_symmetries_translations_alone_join():
+    cluster = np.repeat([0, 1, 2], 100)
+    images = np.random.default_rng(0).integers(0, 2, (300, 2))
+    images[cluster == 2] = 2
+    none = np.zeros(images.shape, dtype=int)
+    assert len(np.unique(group_twins(cluster, images, none))) == 2
+    found = orient_groups(cluster, images, none).of_cluster
+    assert found[0] == found[1] != found[2]
+
+
 def test_one_mirrored_image_is_enough():
     # Two mirrors make a translation, so the arcs of a ring are joined by way of their twins.
     cluster, images = planted(3, np.random.default_rng(1))

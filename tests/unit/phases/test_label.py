@@ -54,7 +54,7 @@ def planted_ensemble(lower=0.35, upper=0.75, seed=0):
         },
         coords={"T": ("point", TEMPERATURES), "rho0": ("point", np.full(len(TEMPERATURES), float(RHO0)))},
     )
-    blank = np.zeros((1, 18, 9), dtype=np.float32)
+    blank = np.zeros((1, 1, 18, 9), dtype=np.float32)
     embedding = Embedding(
         ratios=np.ones(1),
         components=blank,
@@ -62,6 +62,7 @@ def planted_ensemble(lower=0.35, upper=0.75, seed=0):
         principal=np.zeros((len(states), 1), dtype=np.float32),
         plane=(np.array(plane) + rng.normal(0, 0.3, (len(states), 2))).astype(np.float32),
         images=(np.array(images) + rng.normal(0, 0.3, (len(states), 2, 2))).astype(np.float32),
+        symmetry=np.tile([1, 0], (len(states), 1)),
     )
     return ensemble, embedding
 

@@ -21,7 +21,7 @@ def test_all_samples_of_a_drawn_replica_move_together():
 
 def test_an_image_keeps_what_phases_are_told_by():
     field = np.random.default_rng(0).normal(size=(40, 12, 6)).astype(np.float32)
-    images = random_images(field, ActiveIsing((12, 6)).mirror, seed=1)
+    images = random_images(field[:, None], ActiveIsing((12, 6)), seed=1)[:, 0]
     total = images.sum(axis=(1, 2)) / field.sum(axis=(1, 2))
     np.testing.assert_allclose(np.abs(total), 1, rtol=1e-3)
     assert 5 < (total < 0).sum() < 35

@@ -76,10 +76,10 @@ def test_observables_of_known_states():
     assert all(values.dtype == np.float64 for values in observed.values())
 
 
-def test_mirror_keeps_the_energy():
+def test_the_flip_keeps_the_energy():
     states = np.random.default_rng(1).integers(0, 2, (3, 1, 9, 6)).astype(np.uint16)
-    spins = SYSTEM.to_channels(torch.from_numpy(states)).numpy()[:, 0]
-    turned = (SYSTEM.mirror(spins)[:, None] + 1) / 2
+    spins = SYSTEM.to_channels(torch.from_numpy(states)).numpy()
+    turned = (SYSTEM.symmetries(spins)[0] + 1) / 2
     assert np.array_equal(SYSTEM.observables(turned)["energy"], SYSTEM.observables(states)["energy"])
     assert np.array_equal(SYSTEM.observables(turned)["magnetisation"], -SYSTEM.observables(states)["magnetisation"])
 

@@ -13,7 +13,7 @@ import xarray as xr
 from lattice_ml.data.configurations import Configurations
 from lattice_ml.ground.errors import UserError
 from lattice_ml.nets.autoencoder import TorusAutoencoder
-from lattice_ml.nets.likelihoods import Likelihood, families
+from lattice_ml.nets.likelihoods import Likelihood
 from lattice_ml.runs.batch_noise import BatchNoise
 from lattice_ml.systems.ising.physics import Ising
 from lattice_ml.tasks.autoencode import Autoencode, VariationalAutoencode
@@ -35,7 +35,7 @@ def data(samples: int = 40) -> Configurations:
 
 def make(source: Configurations, kind: type = VariationalAutoencode, **options: Any) -> Autoencode:
     torch.manual_seed(0)
-    likelihood = Likelihood(families(*source.ranges()))
+    likelihood = Likelihood(SYSTEM.likelihood)
     net = TorusAutoencoder(1, (6, 6), likelihood.numbers, latents=2, stages=2, features=16)
     return kind(net, SYSTEM, likelihood, lr=1e-2, **options)
 
