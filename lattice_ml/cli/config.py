@@ -17,7 +17,7 @@ from pydantic import StrictBool, TypeAdapter, ValidationError
 
 from lattice_ml.cli.door import Door, ensemble_roles, require_known
 from lattice_ml.cli.former import renamed
-from lattice_ml.cli.recipes import check_recipes, with_recipes
+from lattice_ml.cli.recipes import check_kinds, check_recipes, with_recipes
 from lattice_ml.cli.sentences import sentence
 from lattice_ml.cli.targets import check_classes, check_targets, find_workflow
 from lattice_ml.ensembles.ensemble import Ensemble, speaking_of
@@ -67,7 +67,10 @@ class Job:
         constructor's; imports torch and Lightning, and everything else that will be built."""
         sections = {key: self.plain[key] for key in BUILT if self.plain.get(key)}
         tree = {**sections, "workflow": {k: v for k, v in self.plain["workflow"].items() if k != "_target_"}}
-        check_recipes(with_recipes(tree, self.trusted), self.trusted)
+        recipes = with_recipes(tree, self.trusted)
+        check_kinds(recipes, self.trusted)
+        self.workflow.check_kinds()  # before their settings: those of another workflow's task fit no better
+        check_recipes(recipes, self.trusted)
 
     def perform(self) -> Path | None:
         """Run the workflow in its place, from an empty folder or from where it was interrupted."""

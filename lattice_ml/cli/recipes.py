@@ -50,13 +50,18 @@ def check_recipes(tree: Any, trusted: bool, where: str = "") -> None:
 
     Imports the classes, whose constructors' hints are the only place where those types stand.
     """
+    check_kinds(tree, trusted)
     for name, recipe in _recipes(tree, where):
-        plain = recipe.plain()
-        if not trusted:
-            check_classes({"_target_": plain["_target_"]})
         if isinstance(recipe.kind, type):
-            require_arguments(plain, {})
+            require_arguments(recipe.plain(), {})
             _check_types(name, recipe)
+
+
+def check_kinds(tree: Any, trusted: bool) -> None:
+    """Raise ``UserError`` on the first recipe whose class is not there or is not built; imports the classes."""
+    for _, recipe in _recipes(tree, ""):
+        if not trusted:
+            check_classes({"_target_": recipe.name})
 
 
 def _recipes(tree: Any, where: str) -> Iterator[tuple[str, Recipe[Any]]]:

@@ -47,6 +47,9 @@ class Workflow:
         """Steps that ``run`` announces."""
         return 1
 
+    def check_kinds(self) -> None:
+        """Raise ``UserError`` on a class that is made for another workflow; its settings need not be right."""
+
     def check(self) -> None:
         """Raise ``UserError``, before any work, on choices that do not go together."""
 

@@ -50,9 +50,7 @@ class Committees(Workflow):
     def ensembles(self) -> dict[str, Ensemble]:
         return {"ensemble": self.ensemble, **({} if self.survey is None else {"survey": self.survey})}
 
-    def check(self) -> None:
-        """Raise ``UserError`` unless task, data and training are those of committees that classify, and on a net that
-        does not fit."""
+    def check_kinds(self) -> None:
         from lattice_ml.tasks.classify_committee import ClassifyCommittee
 
         if self.models or not issubclass(self.task.kind, ClassifyCommittee):
@@ -60,6 +58,11 @@ class Committees(Workflow):
                 "committees of one net classify phases: leave out models, and give task=classify_committee, e.g. "
                 "experiment=aim_boundaries."
             )
+
+    def check(self) -> None:
+        """Raise ``UserError`` unless task, data and training are those of committees that classify, and on a net that
+        does not fit."""
+        self.check_kinds()
         if self.data.split is None:
             raise UserError("committees learn from labelled phases: give data=default or data=particles.")
         self.require_strengths()

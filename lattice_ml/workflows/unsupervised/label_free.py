@@ -44,17 +44,20 @@ class LabelFree(Committees):
         """The numbers of the temperatures."""
         return [str(k) for k in range(len(self.ensemble.plan.points))]
 
-    def check(self) -> None:
-        """Raise ``UserError`` unless one scan and one committee are given."""
+    def check_kinds(self) -> None:
         from lattice_ml.tasks.classify_committee import ClassifyCommittee
 
-        system = self.ensemble.system
-        if system.control not in self.ensemble.plan.parameters or self.survey is not None:
-            raise UserError("workflow=label_free reads one scan: give one ensemble and leave out the survey.")
         if not issubclass(self.task.kind, ClassifyCommittee) or len(self.committee.l2) != 1:
             raise UserError(
                 "workflow=label_free trains one committee: give task=classify_committee and one committee.l2."
             )
+        super().check_kinds()
+
+    def check(self) -> None:
+        """Raise ``UserError`` unless one scan and one committee are given."""
+        system = self.ensemble.system
+        if system.control not in self.ensemble.plan.parameters or self.survey is not None:
+            raise UserError("workflow=label_free reads one scan: give one ensemble and leave out the survey.")
         require_disjoint(self.ensemble, None, system)
         boundaries_of(self.committee.compare, [])
         super().check()
