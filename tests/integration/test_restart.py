@@ -211,22 +211,26 @@ def test_slurm_ends_a_job_and_the_requeued_one_goes_on(
 
 @pytest.mark.slow
 def test_killed_at_random_moments_by_hand(whole: Path, fresh: Path) -> None:
-    """Plain commands in cold processes, killed from outside at moments that nobody chose."""
+    """Plain commands in cold processes, killed from outside: while they embed, between the labels and the first epoch,
+    and in the midst of the training, each a moment after the mark of that part, which nobody chose."""
     chance = random.Random(7)
     command = [sys.executable, str(ROOT / "train.py"), *COMMAND]
-    killed = 0
-    while not (fresh / RUN / "report.html").exists():
+    alone = {**os.environ, "OMP_NUM_THREADS": "1"}
+    marks = [fresh / RUN / name for name in ("config.yaml", "labels.npz", "checkpoints/best.ckpt")]
+    for mark in marks:
         with (fresh / "log").open("w") as log:
-            process = subprocess.Popen(
-                command, cwd=fresh, stdout=log, stderr=log, env={**os.environ, "OMP_NUM_THREADS": "1"}
-            )
-            patience = time.monotonic() + (chance.uniform(8, 30) if killed < 3 else 300)
-            while process.poll() is None and time.monotonic() < patience:
-                time.sleep(0.05)
+            process = subprocess.Popen(command, cwd=fresh, stdout=log, stderr=log, env=alone)
+            while not mark.exists():
+                assert process.poll() is None, (fresh / "log").read_text()
+                time.sleep(0.002)
+            time.sleep(chance.uniform(0, 0.05))  # less than is left of any part
             process.kill()
-            killed += process.wait() == -9
-        assert process.returncode in (0, -9), (fresh / "log").read_text()
-    assert killed
+            assert process.wait() == -9, (fresh / "log").read_text()
+        assert not (fresh / RUN / "report.html").exists()
+    ended = subprocess.run(
+        command, cwd=fresh, capture_output=True, text=True, env={**os.environ, "OMP_NUM_THREADS": "1"}
+    )
+    assert ended.returncode == 0, ended.stdout + ended.stderr
     assert_same(fresh, whole)
 
 
