@@ -37,7 +37,7 @@ class VariationalEncoder(nn.Module):
         shape: Sequence[int],
         queries: int,
         outputs: int,
-        latents: Count = 3,
+        latents: int = 3,
         hidden: Count = 100,
         depth: Count = 3,
     ) -> None:
