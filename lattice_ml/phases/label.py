@@ -118,9 +118,11 @@ def find_phases(
         raise UserError(f"{system.name} names no phases that could be sought: give its class phases, in their order.")
     control = np.array([point[system.control] for point in points])
     if len(np.unique(control)) < len(control):
+        other = next((name for name in points[0] if name != system.control), None)
+        example = f", e.g. ensemble.grid.{other}=[{points[0][other]:g}]" if other is not None else ""
         raise UserError(
             f"this ensemble has several points at the same {system.control}, and labels are found along a single scan: "
-            f"give one value of every other parameter, e.g. ensemble.grid.rho0=[3]."
+            f"give one value of every other parameter{example}."
         )
     own_names = list(observables)
     observables = {system.control: np.repeat(control, shape[1] * shape[2]), **observables}
