@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -10,6 +10,7 @@ from lattice_ml.ground.errors import UserError
 
 if TYPE_CHECKING:
     from optuna.trial import FrozenTrial
+    from torch import nn
 
 Objective = Literal["validation", "parameters"]
 """What a study may minimise."""
@@ -29,6 +30,18 @@ INFEASIBLE = "infeasible"
 
 class Infeasible(UserError):
     """The drawn point is no net at all (its layers do not fit), or has too many parameters; raised before training."""
+
+
+def trainable_numbers(build: Callable[[], nn.Module], limit: int | None) -> int:
+    """Of the net that ``build`` makes; raises ``Infeasible`` where it cannot be made or has more than ``limit``."""
+    try:
+        net = build()
+    except UserError as error:
+        raise Infeasible(str(error)) from error
+    parameters = sum(weight.numel() for weight in net.parameters())
+    if limit is not None and parameters > limit:
+        raise Infeasible(f"the net has {parameters:,} parameters where at most {limit:,} are allowed.")
+    return parameters
 
 
 @dataclass(frozen=True)

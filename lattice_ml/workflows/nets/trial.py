@@ -12,7 +12,7 @@ from lattice_ml.runs.evaluation import Evaluation
 from lattice_ml.runs.run import Place
 from lattice_ml.runs.training import seed_everything
 from lattice_ml.runs.trial_run import open_trial, opening
-from lattice_ml.search.outcome import Infeasible, Outcome
+from lattice_ml.search.outcome import Outcome, trainable_numbers
 from lattice_ml.workflows.nets.checks import require_own_task, require_sizes
 from lattice_ml.workflows.nets.data import build_data, read_lesson, sample
 from lattice_ml.workflows.nets.results import loss_of, pooled, reported, tell
@@ -66,14 +66,7 @@ def require_one(workflow: CompareNets) -> int | None:
 
 def feasible(workflow: CompareNets, system: System, limit: int | None) -> int:
     """The trainable numbers of one net; raises ``Infeasible`` where it cannot be built or has more than ``limit``."""
-    try:
-        net = workflow.alone(system).net.template
-    except UserError as error:
-        raise Infeasible(str(error)) from error
-    parameters = sum(weight.numel() for weight in net.parameters())
-    if limit is not None and parameters > limit:
-        raise Infeasible(f"the net has {parameters:,} parameters where at most {limit:,} are allowed.")
-    return parameters
+    return trainable_numbers(lambda: workflow.alone(system).net.template, limit)
 
 
 def outcome(evaluation: Evaluation, parameters: int, torus: str) -> Outcome:

@@ -16,7 +16,7 @@ from lattice_ml.ground.files import Taken, lock, write_file
 from lattice_ml.runs.run import Place, Run
 from lattice_ml.runs.training import seed_everything
 from lattice_ml.runs.trial_run import open_trial, opening
-from lattice_ml.search.outcome import Infeasible, Outcome
+from lattice_ml.search.outcome import Outcome, trainable_numbers
 from lattice_ml.workflows.phase_diagram.names import LABELS, name_phases
 from lattice_ml.workflows.phase_diagram.training import build_net, train
 
@@ -70,14 +70,7 @@ def try_phase(workflow: PhaseDiagram, place: Place, watch: Callback, limit: int 
 
 def feasible(workflow: PhaseDiagram, system: System, limit: int | None) -> int:
     """The trainable numbers of the net; raises ``Infeasible`` where it cannot be built or has more than ``limit``."""
-    try:
-        net = build_net(workflow.model, system)
-    except UserError as error:
-        raise Infeasible(str(error)) from error
-    parameters = sum(weight.numel() for weight in net.parameters())
-    if limit is not None and parameters > limit:
-        raise Infeasible(f"the net has {parameters:,} parameters where at most {limit:,} are allowed.")
-    return parameters
+    return trainable_numbers(lambda: build_net(workflow.model, system), limit)
 
 
 def shared_labels(workflow: PhaseDiagram, run: Run, system: System, ensemble: xr.Dataset) -> Labels:
