@@ -56,7 +56,8 @@ def draw_groups(folder: Path, system: System, labels: Labels) -> None:
         folder,
         "groups",
         "Groups without labels",
-        "Every configuration in the UMAP plane of its principal components, coloured by temperature (left) and by the "
+        "Every configuration in the UMAP plane of its principal components, coloured by "
+        f"{system.control} (left) and by the "
         "group that it was found in (right). Clusters are found by how densely points lie; those that translations map "
         "onto one another are one group, and those that the mirror of the rules maps onto one another are a phase and "
         "its mirrored twin.",
@@ -121,7 +122,7 @@ def draw_planes(folder: Path, principal: np.ndarray, ensemble: xr.Dataset, syste
         "Every configuration in the planes of its first three principal components. The first is the total "
         "magnetisation: gas in the middle, the liquids of both signs at the ends. The second and third are the wave of "
         "period L along x: a band anywhere makes a ring.",
-        f"Scatter plots of {len(principal)} configurations, p1-p2, p1-p3 and p2-p3, coloured by temperature.",
+        f"Scatter plots of {len(principal)} configurations, p1-p2, p1-p3 and p2-p3, coloured by {system.control}.",
     )
 
 
@@ -143,8 +144,8 @@ def draw_curves(folder: Path, curves: CurveNumbers, ensemble: xr.Dataset, system
         "configurations. Middle: the amplitude of the second and third, and that of a box-shaped band of the measured "
         "liquid fraction f and magnetisation m_h. Below: f, the share of columns whose y-averaged density lies above "
         "the middle of the two plateaus, and what the lever rule makes of the plateaus. The paper reads the maximum of "
-        "the amplitude as f = 1/2; dotted lines with their errors (replicas resampled) show both temperatures.",
-        "Principal amplitudes and the liquid fraction against temperature.",
+        "the amplitude as f = 1/2; dotted lines with their errors (replicas resampled) show both places.",
+        f"Principal amplitudes and the liquid fraction against {system.control}.",
     )
 
 
@@ -212,7 +213,7 @@ def draw_transitions(folder: Path, found: TransitionNumbers, ensemble: xr.Datase
         "Where the shares of two phases cross: by the clusters, and by whether a band is there, which nothing learned. "
         f"The strip is {ALLOWED:g} on both sides of the truth. Small dots: the clusters of every resampling of the "
         "replicas, embedded anew.",
-        "Transition temperatures of clusters and of the truth, with errors and resamplings.",
+        "Transitions of clusters and of the truth, with errors and resamplings.",
     )
 
 

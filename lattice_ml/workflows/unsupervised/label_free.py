@@ -151,11 +151,11 @@ def tell(run: Run, system: System, told: Indicators, truth: list[dict[str, Any]]
         run.figures,
         "label_free",
         "Transitions without labels",
-        "Nets were asked for the temperature of a configuration. Top: their mean answer; dotted, the right one. "
-        "Middle: its slope, largest where configurations change at once. Bottom: how well colder and hotter "
-        "configurations are told apart at each temperature, 1 without error, 0 by guessing. Shaded: peaks with their "
+        f"Nets were asked for the {system.control} of a configuration. Top: their mean answer; dotted, the right one. "
+        "Middle: its slope, largest where configurations change at once. Bottom: how well those of smaller and larger "
+        f"{system.control} are told apart at each value, 1 without error, 0 by guessing. Shaded: peaks with their "
         "errors; dashed: what the configurations themselves show.",
-        "Predicted temperature, its slope and the confusion indicator against temperature.",
+        f"Predicted {system.control}, its slope and the confusion indicator against {system.control}.",
     )
 
 

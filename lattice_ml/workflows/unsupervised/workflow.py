@@ -68,7 +68,8 @@ class WithoutLabels(Workflow):
             )
         if len(drawn) != len(system.phases):
             raise UserError(
-                f"unsupervised.drawn = {drawn} are not {len(system.phases)} temperatures: give one of each phase, "
+                f"unsupervised.drawn = {drawn} are not {len(system.phases)} values of {system.control}: give one "
+                f"of each phase, "
                 f"{', '.join(system.phases)}."
             )
 
