@@ -2,7 +2,7 @@
 
 A workflow is a frozen dataclass. The arguments of its constructor are its configuration, live objects and plain values,
 whose type hints the shell's door reads (``cli/door.py``); in Python it is built by calling it. A new one is a folder
-beside this file with such a class, and a file of conf/workflow/ that names it.
+beside this file with such a class, which its ``__init__.py`` exports, and a file of conf/workflow/ that names it.
 """
 
 from __future__ import annotations
