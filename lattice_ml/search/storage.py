@@ -132,9 +132,12 @@ class LockLost(Exception):
 
 
 def _is_outage(error: Exception) -> bool:
-    """Was the database lost, rather than told something wrong?"""
+    """Was the database lost, rather than told something wrong?
+
+    Where Optuna asks once more in another way, in the transaction that was lost, that is what is left to be told.
+    """
     from optuna.exceptions import StorageInternalError
-    from sqlalchemy.exc import InterfaceError, OperationalError, TimeoutError
+    from sqlalchemy.exc import InterfaceError, OperationalError, PendingRollbackError, TimeoutError
 
     cause = error.__cause__ if isinstance(error, StorageInternalError) else error
-    return isinstance(cause, LockLost | OperationalError | InterfaceError | TimeoutError)
+    return isinstance(cause, LockLost | OperationalError | InterfaceError | PendingRollbackError | TimeoutError)

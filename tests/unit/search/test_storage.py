@@ -187,3 +187,19 @@ def test_no_second_session_writes_in_a_decision_whose_lock_is_gone(postgres, mon
         storage.decide(decision)
     with pytest.raises(KeyError):
         storage.backend.get_study_id_from_name(name)
+
+
+def test_a_transaction_that_ended_with_its_database_is_an_outage() -> None:
+    """Optuna catches what the server's end raises, and asks again within the transaction that is no more."""
+    from optuna.exceptions import StorageInternalError
+    from sqlalchemy.exc import IntegrityError, PendingRollbackError
+
+    from lattice_ml.search.storage import _is_outage
+
+    def of_optuna(cause: Exception) -> Exception:
+        error = StorageInternalError("An exception is raised during the commit.")
+        error.__cause__ = cause
+        return error
+
+    assert _is_outage(of_optuna(PendingRollbackError("Can't reconnect until invalid transaction is rolled back.")))
+    assert not _is_outage(of_optuna(IntegrityError("INSERT", {}, Exception("told something wrong"))))
